@@ -1,0 +1,123 @@
+"""What a strategy may ask about: candidates, training environments and predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from aldata.artifacts.documents import Calibration
+from aldata.artifacts.frames import Descriptors, Predictions
+from aldata.digest import NO_HASH
+from aldata.errors import InvalidInput
+
+Float = npt.NDArray[np.float64]
+Integer = npt.NDArray[np.int64]
+SHOWN = 5
+"""How many frames an error spells out."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pool:
+    """The candidates of one generation and what is known about them.
+
+    candidates : their descriptors, one row per candidate.
+    training : descriptors of the existing training set; may be empty.
+    predictions : of the candidates, in the same order; empty before there is a model.
+    known_ids : configurations that were asked for before, in any role: never asked again.
+    calibration : factors of the model's uncertainties; None counts as 1.
+
+    Raises InvalidInput if these do not belong together.
+    """
+
+    candidates: Descriptors
+    training: Descriptors
+    predictions: Predictions
+    known_ids: frozenset[str] = frozenset()
+    calibration: Calibration | None = None
+
+    def __post_init__(self) -> None:
+        if self.has_predictions and self.predictions.ids != self.candidates.ids:
+            raise InvalidInput("predictions and descriptors are of different candidates")
+        ours, theirs = (d.attributes.get("descriptor_id") for d in (self.candidates, self.training))
+        if len(self.training) and ours != theirs:
+            raise InvalidInput(
+                f"candidates and training set have different descriptors ({ours} and {theirs})",
+                next_step="describe both with the same settings and species",
+            )
+
+    def __len__(self) -> int:
+        return len(self.candidates)
+
+    @property
+    def has_predictions(self) -> bool:
+        """False before there is a model."""
+        return len(self.predictions) > 0
+
+    @property
+    def checkpoint(self) -> str:
+        """Digest of the model that predicted."""
+        return str(self.predictions.attributes.get("checkpoint", NO_HASH))
+
+    @property
+    def descriptor_id(self) -> Any:
+        """Identity of the descriptors."""
+        return self.candidates.attributes.get("descriptor_id")
+
+    def open_rows(self) -> Integer:
+        """Rows that may be asked for, in ascending order of id: new ones, each content once."""
+        first: dict[str, int] = {}
+        for row, identity in enumerate(self.candidates.ids):
+            if identity not in self.known_ids:
+                first.setdefault(identity, row)
+        return np.array([first[identity] for identity in sorted(first)], dtype=np.int64)
+
+    def take(self, rows: Integer) -> Pool:
+        """The pool with these candidates only, in this order."""
+        predictions = self.predictions.take(rows) if self.has_predictions else self.predictions
+        return Pool(
+            candidates=self.candidates.take(rows),
+            training=self.training,
+            predictions=predictions,
+            known_ids=self.known_ids,
+            calibration=self.calibration,
+        )
+
+    def largest_force_variance(self) -> Float:
+        """Largest calibrated force variance of any atom, in (eV/A)^2: shape (candidate,).
+
+        The variance of an atom is the trace of the covariance of its force, which no rotation
+        changes, times the squared calibration factor.
+        """
+        alpha = self.calibration.forces.alpha if self.calibration else 1.0
+        trace = np.trace(self.predictions.force_covariance, axis1=1, axis2=2)
+        return alpha**2 * largest_per_frame(trace, self.predictions.offsets)
+
+    def refuse_not_finite(self) -> None:
+        """Raise InvalidInput, naming the candidates, unless all that is known of them is finite."""
+        sound = np.isfinite(self.candidates.descriptor).all(axis=1)
+        bad = set(self.candidates.frame_of_atom[~sound].tolist())
+        if self.has_predictions:
+            for name in ("forces", "force_covariance"):
+                values = getattr(self.predictions, name)
+                sound = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+                bad |= set(self.predictions.frame_of_atom[~sound].tolist())
+            for name in ("energy", "energy_variance"):
+                bad |= set(np.flatnonzero(~np.isfinite(getattr(self.predictions, name))).tolist())
+        if bad:
+            names = ", ".join(self.candidates.ids[row][:8] for row in sorted(bad)[:SHOWN])
+            raise InvalidInput(
+                f"{len(bad)} of {len(self)} candidates have descriptors or predictions that are "
+                f"not finite ({names}{', ...' if len(bad) > SHOWN else ''})",
+                where="acquire",
+                next_step="check the parent's training; its model cannot judge these candidates",
+            )
+
+
+def largest_per_frame(values: Float, offsets: Integer) -> Float:
+    """Largest value among the atoms of each frame: shape (frame,)."""
+    if len(offsets) == 1:
+        return np.zeros(0)
+    return np.asarray(np.maximum.reduceat(values, offsets[:-1]), dtype=np.float64)

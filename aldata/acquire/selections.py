@@ -1,0 +1,116 @@
+"""From a pool to a selection: the probe first, then the strategy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from aldata.acquire.picks import Picks
+from aldata.acquire.pool import Integer, Pool
+from aldata.acquire.settings import AcquireSettings
+from aldata.acquire.strategies import STRATEGIES, random
+from aldata.artifacts.frames import Selection
+from aldata.digest import to_bytes
+from aldata.errors import InvalidInput
+
+DIVERSE = "farthest_point"
+"""What is done instead of a strategy that needs a model, before there is one."""
+
+
+def acquire(pool: Pool, settings: AcquireSettings, seed: int) -> Selection:
+    """Choose `settings.batch` candidates that were never asked for, the random probe among them.
+
+    The probe is drawn uniformly from all of them first: with the same pool and seed it is the same
+    for every strategy. Candidates are looked at in ascending order of id, so their order in the
+    pool does not matter. Ranks count the probe first. Attributes: `strategy` (what was done),
+    `asked` (what the settings ask for), `reasons`, `settings`, `random_seed`, `pool` (sizes),
+    `warnings`, `facts`, `checkpoint`, `descriptor_id`.
+
+    Raises InvalidInput if nothing new is in the pool, or if a candidate's descriptors or
+    predictions are not finite.
+    """
+    rows = pool.open_rows()
+    if len(rows) == 0:
+        raise InvalidInput(
+            f"none of the {len(pool)} candidates is new",
+            where="acquire",
+            next_step="explore for longer or hotter: explore.steps, explore.temperatures",
+        )
+    fresh = pool.take(rows)
+    fresh.refuse_not_finite()
+    size = min(settings.batch, len(fresh))
+    probe = _probe(fresh, _probe_size(size, settings.probe), _generator(seed, 0))
+    rest = np.setdiff1d(np.arange(len(fresh)), probe.rows)
+    name = _effective(settings.strategy, pool)
+    picks = STRATEGIES[name].pick(fresh.take(rest), size - len(probe.rows), _generator(seed, 1))
+    picks = replace(picks, rows=rest[picks.rows], reason=picks.reason + _why(name, settings))
+    attributes = {
+        **_facts(pool, fresh, settings),
+        "strategy": name,
+        "facts": dict(picks.facts),
+        "random_seed": seed,
+    }
+    return _selection(fresh, probe, picks, attributes)
+
+
+def _generator(seed: int, stream: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+
+
+def _probe_size(size: int, share: float) -> int:
+    """At least one unless the share is 0, but never the whole batch: something must be learned."""
+    wanted = max(1, round(size * share)) if share > 0 else 0
+    return min(wanted, size - 1)
+
+
+def _probe(pool: Pool, count: int, rng: np.random.Generator) -> Picks:
+    return replace(random.pick(pool, count, rng), reason="uniformly random probe")
+
+
+def _effective(strategy: str, pool: Pool) -> str:
+    if STRATEGIES[strategy].needs_predictions and not pool.has_predictions:
+        return DIVERSE
+    return strategy
+
+
+def _why(effective: str, settings: AcquireSettings) -> str:
+    if effective == settings.strategy:
+        return ""
+    return f" (there is no model yet for {settings.strategy})"
+
+
+def _facts(pool: Pool, fresh: Pool, settings: AcquireSettings) -> dict[str, Any]:
+    known = sum(identity in pool.known_ids for identity in pool.candidates.ids)
+    warnings = []
+    if len(fresh) < settings.batch:
+        warnings.append(
+            f"{settings.batch} were asked for, but only {len(fresh)} candidates are new"
+        )
+    return {
+        "asked": settings.strategy,
+        "settings": settings.content(),
+        "pool": {
+            "candidates": len(pool),
+            "known": known,
+            "identical": len(pool) - known - len(fresh),
+            "new": len(fresh),
+        },
+        "warnings": warnings,
+        "checkpoint": pool.checkpoint,
+        "descriptor_id": pool.descriptor_id,
+    }
+
+
+def _selection(pool: Pool, probe: Picks, picks: Picks, attributes: dict[str, Any]) -> Selection:
+    rows: Integer = np.concatenate([probe.rows, picks.rows])
+    random_part = np.arange(len(rows)) < len(probe.rows)
+    return Selection(
+        configuration_id=to_bytes([pool.candidates.ids[row] for row in rows]),
+        score=np.concatenate([probe.scores, picks.scores]),
+        rank=np.arange(len(rows)),
+        probe=random_part,
+        reason=np.where(random_part, 0, 1),
+        attributes={**attributes, "reasons": [probe.reason, picks.reason]},
+    )

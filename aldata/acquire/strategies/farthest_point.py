@@ -1,0 +1,92 @@
+"""Farthest point sampling: each pick has the environment least like all that are known.
+
+Gonzalez, Theor. Comput. Sci. 38, 293 (1985). The existing training set counts as picked before. For
+frames of one environment each, k picks leave no environment farther from the known ones than twice
+what the best choice of k would (fixed centres included).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aldata.acquire.distances import nearest, typical_spacing
+from aldata.acquire.picks import Picks
+from aldata.acquire.pool import Float, Pool, largest_per_frame
+from aldata.artifacts.columns import Array
+
+
+def pick(pool: Pool, count: int, _rng: np.random.Generator) -> Picks:
+    """The candidates picked greedily by their distance d(x) to what is known when they are picked.
+
+    d(x) is the largest, over the atoms of x, of the distance to the nearest environment of the same
+    element in the training set and the picks so far, in units of the typical spacing of the
+    training set (of the descriptor itself if that is too small to have one). A mean over atoms
+    would dilute one new defect as 1/N. An element without any known environment is as far away as
+    vectors can be apart. Without a training set the first pick is the most ordinary frame, the one
+    nearest to the mean environments. Scores never increase.
+    """
+    spacing = typical_spacing(pool.training)
+    known = _Known(pool)
+    rows: list[int] = []
+    scores: list[float] = []
+    for _ in range(min(count, len(pool))):
+        distance = known.distances()
+        distance[rows] = -1.0
+        ordinary = not rows and len(pool.training) == 0
+        row = _most_ordinary(pool) if ordinary else int(np.argmax(distance))
+        rows.append(row)
+        scores.append(distance[row] / (spacing or 1.0))
+        known.add(row)
+    return Picks(
+        rows=np.array(rows, dtype=np.int64),
+        scores=np.array(scores),
+        reason="farthest from the training set and the earlier picks",
+        facts={"score_unit": _unit(spacing), "typical_spacing": spacing},
+    )
+
+
+def _unit(spacing: float | None) -> str:
+    if spacing is None:
+        return "distance of descriptors (the training set is too small for a typical spacing)"
+    return "median nearest-neighbour distance of the training set's descriptors"
+
+
+class _Known:
+    """Distance of every candidate's atom to the nearest known environment of its element."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._candidates = pool.candidates
+        self._atoms = {
+            int(number): np.flatnonzero(pool.candidates.numbers == number)
+            for number in np.unique(pool.candidates.numbers)
+        }
+        lengths = np.linalg.norm(pool.candidates.descriptor, axis=1)
+        diameter = 2.0 * float(lengths.max(initial=0.0))
+        self._distance = np.full(len(pool.candidates.numbers), diameter)
+        self._update(pool.training.numbers, pool.training.descriptor)
+
+    def add(self, row: int) -> None:
+        """Candidate `row` is known from now on."""
+        atoms = self._candidates.atoms_of(row)
+        self._update(self._candidates.numbers[atoms], self._candidates.descriptor[atoms])
+
+    def distances(self) -> Float:
+        """Largest distance among the atoms of each candidate: shape (candidate,)."""
+        return largest_per_frame(self._distance, self._candidates.offsets)
+
+    def _update(self, numbers: Array, vectors: Array) -> None:
+        for number, atoms in self._atoms.items():
+            same = numbers == number
+            if same.any():
+                closer = nearest(self._candidates.descriptor[atoms], vectors[same])
+                self._distance[atoms] = np.minimum(self._distance[atoms], closer)
+
+
+def _most_ordinary(pool: Pool) -> int:
+    """The frame whose least ordinary atom is nearest to the mean environment of its element."""
+    distance = np.zeros(len(pool.candidates.numbers))
+    for number in np.unique(pool.candidates.numbers):
+        atoms = pool.candidates.numbers == number
+        vectors = np.asarray(pool.candidates.descriptor[atoms], dtype=np.float64)
+        distance[atoms] = np.linalg.norm(vectors - vectors.mean(axis=0), axis=1)
+    return int(np.argmin(largest_per_frame(distance, pool.candidates.offsets)))

@@ -1,0 +1,1 @@
+"""The nouns: configurations, labels, descriptors, predictions, selections, data sets, checkpoints."""

@@ -1,0 +1,42 @@
+"""The one border between `ase.Atoms` and aldata's arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aldata.artifacts.frames import Configuration
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+
+def from_atoms(atoms: Atoms, charge: int = 0, spin: int = 0) -> Configuration:
+    """A configuration from `ase.Atoms`; `atoms.info` may carry `charge` and `spin` of its own.
+
+    A non-periodic direction's cell vector says nothing about the system: it is set to zero, so that
+    the same molecule in another box is the same configuration.
+    """
+    pbc = np.asarray(atoms.pbc, dtype=bool)
+    return Configuration(
+        numbers=np.asarray(atoms.numbers, dtype=np.int32),
+        positions=np.array(atoms.positions, dtype=np.float64),
+        cell=np.where(pbc[:, None], np.array(atoms.cell.array, dtype=np.float64), 0.0),
+        pbc=pbc,
+        charge=int(atoms.info.get("charge", charge)),
+        spin=int(atoms.info.get("spin", spin)),
+    )
+
+
+def to_atoms(configuration: Configuration) -> Atoms:
+    """`ase.Atoms` with `charge` and `spin` (unpaired electrons) in `info`."""
+    from ase import Atoms
+
+    return Atoms(
+        numbers=configuration.numbers,
+        positions=configuration.positions,
+        cell=configuration.cell,
+        pbc=configuration.pbc,
+        info={"charge": configuration.charge, "spin": configuration.spin},
+    )

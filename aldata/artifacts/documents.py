@@ -1,0 +1,104 @@
+"""The small artifacts, as JSON documents: theory, noise, data set manifest, calibration."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from aldata import digest
+from aldata.records import Record
+
+Role = Literal["train", "valid", "probe", "none"]
+
+
+class Theory(Record):
+    """A level of theory: the oracle, its settings, and what they resolve to (`record`).
+
+    The record holds code, method, basis or cutoff, pseudopotential hashes, k-points, tolerances and
+    the code's major version, by stated policy: a patch release does not forfeit the ledger. The exact
+    version stands with each attempt.
+    """
+
+    oracle: str
+    settings: dict[str, Any]
+    record: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """`theory_id`: sha256 of the record."""
+        return digest.of_json(self.record)
+
+
+class Noise(Record):
+    """Numerical noise of labels at one level of theory: eV per frame, eV/A per force component."""
+
+    theory_id: str
+    sigma_energy: float = Field(ge=0)
+    sigma_forces: float = Field(ge=0)
+    source: str
+
+
+class Entry(Record):
+    """One call in a data set. `lineage` names the trajectory it came from."""
+
+    call: str
+    configuration: str
+    result: str
+    status: str
+    role: Role
+    purpose: str
+    lineage: str
+    duplicate_of: str | None = None
+
+
+class Parent(Record):
+    """The parent's data set, by name and digest: the link of the hash chain."""
+
+    generation: str
+    manifest: str
+
+
+class Retraction(Record):
+    """A call that must not be used any more, and why."""
+
+    call: str
+    reason: str
+
+
+class Manifest(Record):
+    """A data set as a delta on its parent: the calls of one generation and their roles for good."""
+
+    generation: str
+    parent: Parent | None
+    theory_id: str
+    species: list[int]
+    entries: list[Entry]
+    retracted: list[Retraction] = []
+
+
+class Factor(Record):
+    """A calibration factor alpha for one quantity: sigma_calibrated = alpha * sigma.
+
+    `mean_z2` is the mean squared standardised error before calibration; `frames` how many probe
+    frames it rests on; `fitted` is False when these were too few and alpha is inherited.
+    """
+
+    alpha: float = Field(gt=0)
+    mean_z2: float | None
+    frames: int
+    fitted: bool
+
+
+class Calibration(Record):
+    """What one checkpoint's uncertainties are worth, fitted on probe frames it has never seen."""
+
+    generation: str
+    checkpoint: str
+    energy: Factor
+    forces: Factor
+
+
+def call_id(configuration_id: str, theory_id: str) -> str:
+    """Identity of a call: one configuration at one level of theory."""
+    return digest.of_json({"configuration": configuration_id, "theory": theory_id})

@@ -1,0 +1,62 @@
+"""`aldata advance`: one more generation."""
+
+from __future__ import annotations
+
+import argparse
+
+from aldata import params
+from aldata.artifacts.layout import SEED
+from aldata.cli.project import Project, call
+from aldata.cli.staleness import Forecast, forecasts
+from aldata.errors import CallsRefused
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `aldata advance`."""
+    parser.add_argument("--parent", help="generation to start from (default: the last one)")
+    parser.add_argument("--name", help="name of the new generation (default: the next number)")
+    parser.add_argument(
+        "--allow-calls",
+        default="",
+        metavar="G,G",
+        help="generations of git's history for which new oracle calls may be made",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Add the entry, say what will run and what it may cost, and run `dvc repro`."""
+    project = Project.here()
+    parameters = params.load(project.params)
+    allowed = [name for name in options.allow_calls.split(",") if name]
+    _refuse_buying_again(forecasts(project, parameters), allowed)
+    name = options.name or params.next_name(parameters)
+    parent = options.parent or next(reversed(parameters.generations), SEED)
+    params.add_generation(project.params, parameters, name, parent)
+    print(f"Added {name} (parent {parent}) to params.yaml.")
+    for item in forecasts(project, params.load(project.params)):
+        print("  " + sentence(item))
+    return call(["dvc", "repro"], project.root, ALDATA_ALLOW_CALLS=" ".join(allowed))
+
+
+def sentence(item: Forecast) -> str:
+    """What a forecast means, in words."""
+    action = "runs again" if item.computed else "runs"
+    cost = "" if item.oracle_seconds is None else f", about {item.oracle_seconds:.0f} CPU s"
+    calls = f"at most {item.new_calls_at_most} new calls{cost}"
+    history = "  (already in git's history)" if item.recorded else ""
+    return f"{item.generation} {action} from {item.first_stage}: {calls}{history}"
+
+
+def _refuse_buying_again(items: list[Forecast], allowed: list[str]) -> None:
+    again = [item for item in items if item.buys_again and item.generation not in allowed]
+    if not again:
+        return
+    names = ",".join(item.generation for item in again)
+    listing = "".join(f"\n    {sentence(item)}" for item in again)
+    raise CallsRefused(
+        f"a changed setting would run recorded generations again:{listing}",
+        where="params.yaml",
+        expected="history that stays as it is: change the new generation's own entry instead",
+        next_step=f"undo the change (git diff params.yaml), try it as an experiment (dvc exp run), "
+        f"or allow it by name: aldata advance --allow-calls {names}",
+    )

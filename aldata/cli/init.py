@@ -1,0 +1,136 @@
+"""`aldata init DIR`: a new project with the cycle in it, ready for `dvc repro`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+import aldata
+from aldata import params, provenance
+from aldata.cli.project import quiet
+from aldata.errors import InvalidInput, ProjectError
+
+IGNORED = """\
+# Artifacts are kept by DVC; git keeps the records.
+generations/*/*
+!generations/*/record
+.aldata/
+mlflow.db*
+mlartifacts/
+mlruns/
+__pycache__/
+.venv/
+"""
+
+NOT_SCANNED = """\
+# DVC need not look for stages in here.
+.aldata
+.venv
+mlartifacts
+mlruns
+__pycache__
+"""
+
+TEST_SETS = """\
+Put labelled test sets here (anything `ase.io.read` reads, with energies in eV and forces in eV/A),
+and name them in params.yaml under `evaluate.test_sets`, for example
+
+    evaluate:
+      test_sets: {hot: test_sets/hot.xyz}
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `aldata init`."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the new project")
+    parser.add_argument(
+        "--structures",
+        type=Path,
+        metavar="FILE",
+        help="geometry file to start from, anything ASE reads (default: an ethanol molecule)",
+    )
+    parser.add_argument("--charge", type=int, default=0, help="total charge (default 0)")
+    parser.add_argument("--spin", type=int, default=0, help="unpaired electrons (default 0)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make the project; nothing is left behind when it cannot be made."""
+    folder: Path = options.folder
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ProjectError(
+            "exists and is not an empty folder",
+            where=str(folder),
+            next_step="choose another name, or empty it",
+        )
+    structures = options.structures or _template("ethanol.xyz", "examples/ethanol.xyz")
+    if not structures.is_file():
+        raise InvalidInput(
+            "there is no such structure file",
+            where=str(structures),
+            next_step="name a file that ase.io.read can read",
+        )
+    made = not folder.exists()
+    try:
+        _fill(folder, structures, options)
+    except BaseException:
+        if made:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    print(f"Made {folder}. Look at {folder / 'params.yaml'}, then: cd {folder} && dvc repro")
+    return 0
+
+
+def _fill(folder: Path, structures: Path, options: argparse.Namespace) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ".gitignore").write_text(IGNORED)
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copyfile(_template(name, name), folder / name)
+    copy_stages(folder)
+    (folder / "structures").mkdir()
+    shutil.copyfile(structures, folder / "structures" / structures.name)
+    (folder / "test_sets").mkdir()
+    (folder / "test_sets" / "README.md").write_text(TEST_SETS)
+    changes = {
+        "seed.structures": f"structures/{structures.name}",
+        "seed.charge": options.charge,
+        "seed.spin": options.spin,
+    }
+    params.set_values(folder / "params.yaml", changes)
+    params.load(folder / "params.yaml")
+    _repository(folder)
+
+
+def copy_stages(folder: Path) -> None:
+    """Copy the stages' code into the project (replacing an older copy)."""
+    source = _template("pipelines", "pipelines")
+    target = folder / "pipelines"
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def copy_plan(folder: Path) -> None:
+    """Copy the stages' plan, dvc.yaml, into the project (replacing an older copy)."""
+    shutil.copyfile(_template("dvc.yaml", "dvc.yaml"), folder / "dvc.yaml")
+
+
+def _template(installed: str, source: str) -> Path:
+    """A file of the template: package data of a wheel, or the repository of a source checkout."""
+    package = Path(aldata.__file__).parent
+    inside = package / "template" / installed
+    return inside if inside.exists() else package.parent / source
+
+
+def _repository(folder: Path) -> None:
+    quiet(["git", "init", "--quiet", "--initial-branch=main"], folder)
+    for key, value in (("user.name", "aldata"), ("user.email", "aldata@localhost")):
+        # A machine without a git identity can neither commit nor run `dvc exp`.
+        if provenance.git(folder, "config", key) is None:
+            quiet(["git", "config", key, value], folder)
+    quiet(["dvc", "init", "--quiet"], folder)
+    quiet(["dvc", "config", "core.analytics", "false"], folder)
+    quiet(["dvc", "config", "core.check_update", "false"], folder)
+    with (folder / ".dvcignore").open("a") as stream:
+        stream.write(NOT_SCANNED)
+    quiet(["git", "add", "."], folder)
+    quiet(["git", "commit", "--quiet", "-m", "A new aldata project"], folder)

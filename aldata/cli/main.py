@@ -1,0 +1,47 @@
+"""`aldata`: make a project, advance it, look at it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from aldata.errors import AldataError
+
+COMMANDS = {
+    "init": "make a new project: a git and DVC repository with the cycle in it",
+    "advance": "add the next generation to params.yaml and run dvc repro",
+    "status": "generations, calls, costs, errors, and what is stale",
+    "upgrade": "bring the project's stages to this version of aldata",
+}
+"""Every subcommand and what it does. Each is a module of `aldata.cli` with `configure` and `run`."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command-line parser with all subcommands."""
+    top = argparse.ArgumentParser(
+        prog="aldata",
+        description="Datasets, provenance and active learning for machine-learned potentials.",
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, help_text in COMMANDS.items():
+        sub = commands.add_parser(name, help=help_text, description=help_text)
+        importlib.import_module(f"aldata.cli.{name}").configure(sub)
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; an error that a user can act on is one message and exit code 1."""
+    options = parser().parse_args(arguments)
+    try:
+        code: int = importlib.import_module(f"aldata.cli.{options.command}").run(options)
+    except AldataError as problem:
+        print(f"aldata {options.command}: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""The project a command works in, and the programs it calls there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from aldata import provenance
+from aldata.errors import ProjectError
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with params.yaml and dvc.yaml inside a git and DVC repository."""
+
+    root: Path
+
+    @classmethod
+    def here(cls) -> Project:
+        """The project of the current folder. Raises ProjectError when it is not one."""
+        root = Path.cwd()
+        if not (root / "params.yaml").exists() or not (root / "dvc.yaml").exists():
+            raise ProjectError(
+                "not an aldata project: no params.yaml and dvc.yaml",
+                where=str(root),
+                next_step="go to the project's folder, or make one: aldata init DIR",
+            )
+        if provenance.git(root, "rev-parse", "--git-dir") is None:
+            raise ProjectError(
+                "not in a git repository", where=str(root), next_step="git init && dvc init"
+            )
+        if not (root / ".dvc").is_dir():
+            raise ProjectError("not a DVC repository", where=str(root), next_step="dvc init")
+        return cls(root)
+
+    @property
+    def params(self) -> Path:
+        """Path of params.yaml."""
+        return self.root / "params.yaml"
+
+    @property
+    def ledger(self) -> Path:
+        """Folder of the ledger."""
+        return self.root / ".aldata" / "ledger"
+
+
+def program(name: str) -> str:
+    """Path of a program of this Python environment, or of the PATH. Raises ProjectError."""
+    beside = Path(sys.executable).with_name(name)
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise ProjectError(f"{name} is not installed", next_step=f"pip install {name}")
+    return found
+
+
+def environment() -> dict[str, str]:
+    """The environment for child programs: this Python's programs first on the PATH.
+
+    DVC runs the stages as `python -m ...`: they must find the Python that runs this command.
+    """
+    here = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": here + os.pathsep + os.environ.get("PATH", "")}
+
+
+def call(arguments: list[str], folder: Path, **extra: str) -> int:
+    """Run a program in `folder` with its output on this terminal; returns its exit code."""
+    return subprocess.run(
+        [program(arguments[0]), *arguments[1:]],
+        cwd=folder,
+        env={**environment(), **extra},
+        check=False,
+    ).returncode
+
+
+def quiet(arguments: list[str], folder: Path) -> str:
+    """Run a program in `folder` and return what it printed. Raises ProjectError when it fails."""
+    done = subprocess.run(
+        [program(arguments[0]), *arguments[1:]],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ProjectError(
+            f"'{' '.join(arguments)}' failed: {(done.stderr or done.stdout).strip()}",
+            where=str(folder),
+        )
+    return done.stdout

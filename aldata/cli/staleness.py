@@ -1,0 +1,100 @@
+"""What `dvc repro` would run, and what it would cost in oracle calls."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aldata import provenance, store
+from aldata.acquire.settings import AcquireSettings
+from aldata.artifacts.documents import Theory
+from aldata.artifacts.layout import SEED, path_of
+from aldata.cli.project import Project, quiet
+from aldata.ledger import Ledger
+from aldata.params import VERBS, Parameters
+
+STAGES = (*VERBS, "record")
+
+INHERITED = dict.fromkeys(STAGES, "explore") | {"evaluate": "evaluate", "record": None}
+"""The first stage that runs in a child when this one was the first to run in its parent."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What one generation's re-run means: from which stage on, and at most how many new calls."""
+
+    generation: str
+    computed: bool
+    recorded: bool
+    first_stage: str
+    new_calls_at_most: int
+    oracle_seconds: float | None
+
+    @property
+    def buys_again(self) -> bool:
+        """True when calls would be made for a generation that git's history already holds."""
+        return self.recorded and self.new_calls_at_most > 0
+
+
+def forecasts(project: Project, parameters: Parameters) -> list[Forecast]:
+    """Every generation that `dvc repro` would run again or for the first time, parents first."""
+    changed = _changed_stages(project.root)
+    recorded = provenance.recorded_generations(project.root)
+    cost = _mean_cost(project)
+    first: dict[str, str] = {}
+    for generation in parameters.in_order():
+        own = [verb for verb in STAGES if f"{verb}@{generation}" in changed]
+        parent = parameters.parent_of(generation)
+        inherited = "explore" if "seed" in changed else INHERITED.get(first.get(parent, ""))
+        stages = [stage for stage in STAGES if stage in {inherited, *own}]
+        if stages:
+            first[generation] = stages[0]
+    return [
+        _forecast(generation, stage, parameters, recorded, cost, changed)
+        for generation, stage in first.items()
+    ]
+
+
+def _forecast(
+    generation: str,
+    stage: str,
+    parameters: Parameters,
+    recorded: set[str],
+    cost: float | None,
+    changed: dict[str, Any],
+) -> Forecast:
+    settings = parameters.settings_of("acquire", generation)
+    batch = settings.batch if isinstance(settings, AcquireSettings) else 0
+    calls = batch if STAGES.index(stage) <= STAGES.index("label") else 0
+    never = _never_run(changed.get(f"record@{generation}"))
+    return Forecast(
+        generation=generation,
+        computed=not never,
+        recorded=generation in recorded,
+        first_stage=stage,
+        new_calls_at_most=calls,
+        oracle_seconds=None if cost is None else cost * calls,
+    )
+
+
+def _mean_cost(project: Project) -> float | None:
+    """CPU seconds per call at the project's level of theory; None before the first call."""
+    path = project.root / path_of(SEED, "theory")
+    if not path.exists():
+        return None
+    theory = store.read_document(path, Theory)
+    return Ledger(project.ledger).mean_cpu_seconds(theory.id)
+
+
+def _never_run(changes: Any) -> bool:
+    """True when DVC's status of a stage says that its output does not exist."""
+    text = json.dumps(changes or [])
+    return '"deleted"' in text and "record" in text
+
+
+def _changed_stages(root: Path) -> dict[str, Any]:
+    """Stages that DVC reports as changed, by name, with what changed."""
+    found: dict[str, Any] = json.loads(quiet(["dvc", "status", "--json"], root))
+    return {name.rsplit(":", 1)[-1]: changes for name, changes in found.items()}

@@ -1,0 +1,108 @@
+"""`aldata status`: generations, calls, costs, errors, and what is stale."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from aldata import params, store
+from aldata.artifacts.layout import SEED, path_of
+from aldata.cli.advance import sentence
+from aldata.cli.project import Project
+from aldata.cli.staleness import Forecast, forecasts
+from aldata.evaluate import flatten
+from aldata.params import Parameters
+
+COLUMNS = {
+    "generation": "name",
+    "parent": "parent",
+    "strategy": "strategy",
+    "accepted": "accepted",
+    "rejected": "rejected",
+    "failed": "failed",
+    "DFT\nCPU s": "oracle_seconds",
+    "parent on new probe:\nF RMSE meV/A": "probe.forces_rmse_meV_per_A",
+    "mean z2\nenergy": "probe.energy_mean_z2",
+    "mean z2\nforces": "probe.forces_mean_z2",
+    "test:\nF RMSE meV/A": "test.generated.forces_rmse_meV_per_A",
+    "test:\nE RMSE meV/atom": "test.generated.energy_rmse_meV_per_atom",
+    "": "state",
+}
+"""Heading of each column of the table, and the key of its value."""
+
+NEXT = """\
+Next:
+  dvc plots show                                    learning curve, parity, reliability as a page
+  mlflow ui --backend-store-uri sqlite:///mlflow.db the trainings, epoch by epoch
+  git add . && git commit -m "..."                  record the generations: they are not bought again
+  aldata advance                                    one more generation
+  dvc exp run -S acquire.strategy=farthest_point    the same tree with another strategy
+  dvc exp show                                      compare them"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `aldata status`."""
+    parser.add_argument("--json", action="store_true", help="machine-readable")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the table or the JSON document."""
+    project = Project.here()
+    parameters = params.load(project.params)
+    ahead = forecasts(project, parameters)
+    rows = [generation_row(project, parameters, name, ahead) for name in parameters.in_order()]
+    if options.json:
+        print(json.dumps({"seed": seed_row(project), "generations": rows}, indent=1))
+        return 0
+    print(_table(project, rows))
+    for item in ahead:
+        print("  " + sentence(item))
+    print(NEXT if not ahead else "Next:\n  dvc repro")
+    return 0
+
+
+def generation_row(
+    project: Project, parameters: Parameters, name: str, ahead: list[Forecast]
+) -> dict[str, Any]:
+    """What is known of one generation; `metrics` is empty before it was evaluated."""
+    path = project.root / path_of(name, "metrics")
+    metrics: dict[str, Any] = store.read_json(path) if path.exists() else {}
+    settings = parameters.settings_of("acquire", name).content()
+    return {
+        "name": name,
+        "parent": parameters.parent_of(name),
+        "strategy": metrics.get("strategy", settings["strategy"]),
+        "accepted": metrics.get("accepted"),
+        "rejected": metrics.get("rejected"),
+        "failed": metrics.get("failed"),
+        "oracle_seconds": metrics.get("oracle_seconds"),
+        "metrics": metrics,
+        "stale": any(item.generation == name and item.computed for item in ahead),
+        "computed": bool(metrics),
+    }
+
+
+def seed_row(project: Project) -> dict[str, Any]:
+    """Calls of the seed: test set, isolated atoms, imported labels."""
+    path = project.root / path_of(SEED, "calls")
+    calls = store.read_json(path) if path.exists() else []
+    return {
+        "name": SEED,
+        "accepted": sum(call["status"] == "accepted" for call in calls),
+        "rejected": sum(call["status"] == "rejected" for call in calls),
+        "failed": sum(call["status"] == "failed" for call in calls),
+        "oracle_seconds": sum(call["cpu_seconds"] for call in calls),
+    }
+
+
+def _table(project: Project, rows: list[dict[str, Any]]) -> str:
+    from tabulate import tabulate
+
+    def cells(row: dict[str, Any]) -> list[Any]:
+        state = "stale" if row.get("stale") else "" if row.get("computed", True) else "planned"
+        values = {**flatten(row.get("metrics", {})), **row, "state": state}
+        return [values.get(key) for key in COLUMNS.values()]
+
+    body = [cells(seed_row(project)), *(cells(row) for row in rows)]
+    return str(tabulate(body, headers=list(COLUMNS), floatfmt=".3g", missingval="-"))

@@ -1,0 +1,14 @@
+"""curate: which call plays which role, for good, as a delta on the parent's data set."""
+
+from aldata.curate.chain import Lineage, check_results, members, verify_chain
+from aldata.curate.dataset import curate
+from aldata.curate.settings import CurateSettings
+
+__all__ = [
+    "CurateSettings",
+    "Lineage",
+    "check_results",
+    "curate",
+    "members",
+    "verify_chain",
+]

@@ -1,0 +1,138 @@
+"""The chain of data sets from the root to a generation: what it holds, and if it is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from aldata import digest
+from aldata.artifacts.documents import Entry, Manifest, Role
+from aldata.artifacts.frames import Labels
+from aldata.errors import DamagedArtifact, InvalidInput
+
+
+@dataclass(frozen=True, eq=False)
+class Lineage:
+    """All ancestors of a generation.
+
+    manifests : the ancestors' data sets, the root first and the parent last; empty for the root.
+    labels : the ancestors' labels, concatenated in any order.
+    """
+
+    manifests: Sequence[Manifest]
+    labels: Labels
+
+    @property
+    def parent(self) -> Manifest | None:
+        """The parent's data set; None for the root."""
+        return self.manifests[-1] if self.manifests else None
+
+    @cached_property
+    def calls(self) -> set[str]:
+        """Every call of the lineage, however it ended."""
+        return {entry.call for manifest in self.manifests for entry in manifest.entries}
+
+    @cached_property
+    def roles(self) -> dict[str, Role]:
+        """Role for good of every accepted call of the lineage, retracted ones too."""
+        roles: dict[str, Role] = {}
+        for manifest in self.manifests:
+            for entry in manifest.entries:
+                if entry.status == "accepted":
+                    roles.setdefault(entry.call, entry.role)
+        return roles
+
+
+def members(manifests: Sequence[Manifest]) -> dict[Role, list[str]]:
+    """Call ids of every role along a chain (root first), retracted calls left out.
+
+    A call that several generations asked for counts once; its role is that of the first generation
+    in which it was accepted. Raises DamagedArtifact when a later one gives it another role.
+    """
+    known: dict[str, Role] = {}
+    settled: set[str] = set()
+    for manifest in manifests:
+        for entry in manifest.entries:
+            if entry.call in settled and entry.status == "accepted":
+                _same_role(known[entry.call], entry, manifest.generation)
+            elif entry.call not in settled:
+                known[entry.call] = entry.role
+                settled |= {entry.call} if entry.status == "accepted" else set()
+    retracted = {item.call for manifest in manifests for item in manifest.retracted}
+    roles: dict[Role, list[str]] = {"train": [], "valid": [], "probe": [], "none": []}
+    for call, role in known.items():
+        if call not in retracted:
+            roles[role].append(call)
+    return roles
+
+
+def _same_role(known: Role, entry: Entry, generation: str) -> None:
+    if entry.role != known:
+        raise DamagedArtifact(
+            f"call {entry.call} has role {entry.role}, but {known} in an earlier generation",
+            where=f"data set of {generation}",
+            next_step=f"dvc repro curate@{generation}",
+        )
+
+
+def verify_chain(manifests: Sequence[Manifest]) -> None:
+    """Check that every data set names the digest of the one before it (root first).
+
+    Raises DamagedArtifact that names the first link which does not hold.
+    """
+    previous: Manifest | None = None
+    for manifest in manifests:
+        link = manifest.parent
+        expected = (previous.generation, previous.digest) if previous else None
+        found = (link.generation, link.manifest) if link else None
+        if expected != found:
+            raise DamagedArtifact(
+                f"its parent is {_named(found)}, but the chain holds {_named(expected)}",
+                where=f"data set of {manifest.generation}",
+                expected="each data set names the digest of its parent's",
+                next_step=f"dvc repro curate@{manifest.generation}",
+            )
+        if previous and manifest.theory_id != previous.theory_id:
+            raise DamagedArtifact(
+                f"level of theory {manifest.theory_id}, but {previous.theory_id} in its parent",
+                where=f"data set of {manifest.generation}",
+            )
+        previous = manifest
+
+
+def _named(link: tuple[str, str] | None) -> str:
+    return f"{link[0]} ({link[1]})" if link else "nothing"
+
+
+def check_results(manifest: Manifest, labels: Labels) -> None:
+    """Check that `labels` are the results that `manifest` names, one for one.
+
+    Raises DamagedArtifact that counts what is missing, added or changed and names the first call.
+    """
+    found = dict(zip(labels.call_ids, digest.to_hex(labels.result_digest), strict=True))
+    named = {entry.call: entry.result for entry in manifest.entries}
+    differing = {
+        "missing": sorted(set(named) - set(found)),
+        "not in the data set": sorted(set(found) - set(named)),
+        "changed": sorted(c for c in set(named) & set(found) if named[c] != found[c]),
+    }
+    problems = [f"{len(v)} {k} (first: {v[0]})" for k, v in differing.items() if v]
+    if problems:
+        raise DamagedArtifact(
+            f"labels differ from the data set: {'; '.join(problems)}",
+            where=f"labels of {manifest.generation}",
+            next_step=f"dvc repro curate@{manifest.generation}",
+        )
+
+
+def check_retractions(calls: Sequence[str], known: set[str], generation: str) -> None:
+    """Raise InvalidInput that lists the retracted calls which nobody ever made."""
+    unknown = sorted(set(calls) - known)
+    if unknown:
+        raise InvalidInput(
+            f"{len(unknown)} retracted calls are not in the lineage: {', '.join(unknown)}",
+            where=f"generations.{generation}.curate.retract",
+            expected="ids of calls of this generation or its ancestors (64 hexadecimal digits)",
+            next_step="look the id up in generations/*/dataset.json",
+        )

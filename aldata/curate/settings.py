@@ -1,0 +1,29 @@
+"""Settings of the verb curate."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from aldata.artifacts.documents import Retraction
+from aldata.records import Record
+
+
+class CurateSettings(Record):
+    """How accepted calls are divided into training, validation and probe frames."""
+
+    valid: float = Field(
+        default=0.15,
+        gt=0,
+        le=0.5,
+        description="share of the frames to learn from that validate (1)",
+    )
+    duplicate_tolerance: float = Field(
+        default=0.02,
+        ge=0,
+        le=0.5,
+        description="RMS difference of interatomic distances below which frames are copies (A)",
+    )
+    retract: list[Retraction] = Field(
+        default=[],
+        description="calls (id and reason) not to be used any more, from this generation on",
+    )

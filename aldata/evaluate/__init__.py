@@ -1,0 +1,24 @@
+"""evaluate: how wrong a checkpoint is, on named test sets, and the learning curve so far."""
+
+from aldata.artifacts.residuals import errors
+from aldata.evaluate.labelled_files import read_test_set
+from aldata.evaluate.names import METRICS, Metric, flatten, metric_of
+from aldata.evaluate.plots import energy_parity, parity
+from aldata.evaluate.report import Facts, extend_history, history_point, metrics
+from aldata.evaluate.settings import EvaluateSettings
+
+__all__ = [
+    "METRICS",
+    "EvaluateSettings",
+    "Facts",
+    "Metric",
+    "energy_parity",
+    "errors",
+    "extend_history",
+    "flatten",
+    "history_point",
+    "metric_of",
+    "metrics",
+    "parity",
+    "read_test_set",
+]

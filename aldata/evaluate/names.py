@@ -1,0 +1,94 @@
+"""Every number that a generation reports: its name, unit and meaning, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One reported quantity: its unit and what it says."""
+
+    unit: str
+    meaning: str
+
+
+ERRORS: dict[str, Metric] = {
+    "frames": Metric("1", "frames that were compared"),
+    "atoms": Metric("1", "atoms that were compared"),
+    "energy_mae_meV_per_atom": Metric("meV/atom", "mean absolute error of the energy per atom"),
+    "energy_rmse_meV_per_atom": Metric("meV/atom", "RMS error of the energy per atom"),
+    "energy_max_meV_per_atom": Metric("meV/atom", "largest absolute error of the energy per atom"),
+    "energy_rmse_shifted_meV_per_atom": Metric(
+        "meV/atom", "RMS error of the energy per atom after its mean error has been removed"
+    ),
+    "forces_mae_meV_per_A": Metric("meV/A", "mean absolute error of a force component"),
+    "forces_rmse_meV_per_A": Metric("meV/A", "RMS error of a force component"),
+    "forces_max_meV_per_A": Metric("meV/A", "largest absolute error of a force component"),
+}
+"""Errors against labels, in every group."""
+
+SCORES: dict[str, Metric] = {
+    "energy_mean_z2": Metric(
+        "1", "mean squared error of total energies over the one predicted; 1 when calibrated"
+    ),
+    "forces_mean_z2": Metric(
+        "1", "mean squared error of an atom's force over the one predicted; 1 when calibrated"
+    ),
+    "energy_coverage_95": Metric("1", "share of total energies in their 95 % interval"),
+    "forces_coverage_95": Metric("1", "share of force vectors in their 95 % interval"),
+}
+"""Whether the parent knew its errors: in the groups `probe` and `acquired`."""
+
+GENERATION: dict[str, Metric] = {
+    "generation": Metric("", "name of the generation"),
+    "parent": Metric("", "name of its parent"),
+    "strategy": Metric("", "what picked the acquired frames"),
+    "accepted": Metric("1", "calls of this generation that gave a label"),
+    "rejected": Metric("1", "calls of this generation whose result was not trusted"),
+    "failed": Metric("1", "calls of this generation without a result"),
+    "calls_total": Metric("1", "calls of this generation and its ancestors, however they ended"),
+    "oracle_seconds": Metric("s", "CPU time of this generation's calls"),
+    "oracle_seconds_total": Metric("s", "CPU time of the calls of this generation and ancestors"),
+    "train_frames": Metric("1", "training frames of the lineage"),
+    "valid_frames": Metric("1", "validation frames of the lineage"),
+    "probe_frames": Metric("1", "probe frames of the lineage, never trained on"),
+    "alpha_energy": Metric("1", "calibration factor of the energy's standard deviation"),
+    "alpha_forces": Metric("1", "calibration factor of the forces' standard deviation"),
+    "alpha_energy_fitted": Metric("", "whether the energy factor was fitted, not inherited"),
+    "alpha_forces_fitted": Metric("", "whether the force factor was fitted, not inherited"),
+}
+"""Facts of the generation as a whole."""
+
+GROUPS = {
+    "probe": "the parent on this generation's probe frames, before training (prequential)",
+    "acquired": "the parent on this generation's acquired frames, before training",
+    "test": "this generation's model on a named test set",
+}
+"""The groups under which errors stand in the metrics; `test` has one group per named set."""
+
+METRICS: dict[str, Metric] = {
+    **GENERATION,
+    **{f"{group}.{k}": m for group in ("probe", "acquired") for k, m in (ERRORS | SCORES).items()},
+    **{f"test.*.{k}": m for k, m in ERRORS.items()},
+}
+"""Every metric by its flat name, as `dvc metrics show` prints it; `*` is the name of a test set."""
+
+
+def flatten(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested metrics under flat names joined by dots, as in `dvc metrics show`."""
+    flat: dict[str, Any] = {}
+    for name, value in metrics.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}.{inner}": v for inner, v in flatten(value).items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def metric_of(flat_name: str) -> Metric:
+    """Unit and meaning of a flat name; KeyError for a name that is not in the table."""
+    parts = flat_name.split(".")
+    return METRICS[".".join([parts[0], "*", parts[2]]) if parts[0] == "test" else flat_name]

@@ -1,0 +1,61 @@
+"""Data of the plots that `dvc plots show` draws: lists of flat records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from aldata.artifacts.frames import Integer, Labels, Predictions
+from aldata.artifacts.residuals import residuals
+
+AXES = ("x", "y", "z")
+
+
+def parity(
+    predictions: Predictions, labels: Labels, points: int, random_seed: int = 0
+) -> list[dict[str, Any]]:
+    """Labelled against predicted force components in eV/A, at most `points` of them.
+
+    More are thinned to a random sample that depends on `random_seed` and their number only; the
+    component with the largest error is always among them. `element` is the atomic number.
+    """
+    pair = residuals(predictions, labels)
+    reference, predicted = pair.labels.forces.ravel(), pair.predictions.forces.ravel()
+    chosen = _thinned(np.abs(predicted - reference), points, random_seed)
+    numbers = np.repeat(pair.labels.numbers, 3)
+    return [
+        {
+            "reference_eV_per_A": float(reference[i]),
+            "predicted_eV_per_A": float(predicted[i]),
+            "element": int(numbers[i]),
+            "component": AXES[int(i) % 3],
+        }
+        for i in chosen
+    ]
+
+
+def energy_parity(predictions: Predictions, labels: Labels) -> list[dict[str, Any]]:
+    """Labelled against predicted energy per atom of every frame, in meV/atom.
+
+    Both are relative to the mean labelled energy per atom: total energies differ by far less than
+    they amount to.
+    """
+    pair = residuals(predictions, labels)
+    atoms = pair.labels.row_size
+    reference = 1000.0 * pair.labels.energy / atoms
+    predicted = 1000.0 * pair.predictions.energy / atoms
+    zero = reference.mean() if len(reference) else 0.0
+    return [
+        {"reference_meV_per_atom": float(r - zero), "predicted_meV_per_atom": float(p - zero)}
+        for r, p in zip(reference, predicted, strict=True)
+    ]
+
+
+def _thinned(errors: np.ndarray[Any, Any], points: int, random_seed: int) -> Integer:
+    if len(errors) <= points:
+        return np.arange(len(errors), dtype=np.int64)
+    worst = int(np.argmax(errors))
+    order = np.random.default_rng(random_seed).permutation(len(errors))
+    others = order[order != worst][: points - 1]
+    return np.sort(np.append(others, worst)).astype(np.int64)

@@ -1,0 +1,18 @@
+"""The door to processes: a Dask cluster for many jobs, a keeper for one that may die."""
+
+from aldata.execution.cluster import Runner, open_cluster, run
+from aldata.execution.keeper import Ending, Keeper
+from aldata.execution.settings import ClusterSettings
+from aldata.execution.watch import ProcessMark, die_with, die_with_ancestors
+
+__all__ = [
+    "ClusterSettings",
+    "Ending",
+    "Keeper",
+    "ProcessMark",
+    "Runner",
+    "die_with",
+    "die_with_ancestors",
+    "open_cluster",
+    "run",
+]

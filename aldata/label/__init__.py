@@ -1,0 +1,25 @@
+"""Label: ask an oracle for energies and forces, once per configuration and level of theory."""
+
+from aldata.label.book import CallBook
+from aldata.label.labelling import expected_cost, expected_new, label, refuse_impossible
+from aldata.label.oracles import ORACLES, Answer, Oracle, OracleFailure
+from aldata.label.requests import Requests, isolated_atoms
+from aldata.label.settings import LabelSettings
+from aldata.label.theories import from_theory, resolve
+
+__all__ = [
+    "ORACLES",
+    "Answer",
+    "CallBook",
+    "LabelSettings",
+    "Oracle",
+    "OracleFailure",
+    "Requests",
+    "expected_cost",
+    "expected_new",
+    "from_theory",
+    "isolated_atoms",
+    "label",
+    "refuse_impossible",
+    "resolve",
+]

@@ -1,0 +1,88 @@
+"""One call, in a process of its own, seen from the worker that has it computed.
+
+A keeper forks a process for each attempt (`aldata.label.attempts`), which writes its result to the
+ledger itself. The worker only writes down what a dead process cannot: how it died.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import socket
+from dataclasses import replace
+from functools import lru_cache
+
+from aldata.artifacts.calls import Attempt
+from aldata.artifacts.documents import Theory
+from aldata.execution import Ending, Keeper
+from aldata.label import attempts
+from aldata.label.attempts import PRINTED, CallJob, Report, attempt_call, now, outcome_of
+from aldata.label.theories import build
+from aldata.label.verdicts import Verdict
+
+
+def compute(job: CallJob) -> Report:
+    """Compute one call, in as many attempts as the settings allow a crash. Raises LedgerError."""
+    keeper = _keeper(build(job.theory).preload())
+    spent = 0.0
+    for _ in range(job.settings.retry_crashed):
+        attempt = _new_attempt(job.theory)
+        ending = keeper.call(attempt_call, (job, attempt), job.settings.time_limit)
+        if ending.how == "raised":
+            raise ending.value
+        report = ending.value if ending.how == "returned" else _died(job, attempt, ending)
+        assert isinstance(report, Report)
+        if report.attempt is not None:
+            spent += report.attempt.cpu_seconds
+        if report.record is not None or report.verdict.failure == "time_limit":
+            break
+    if report.record is None and report.attempt is not None:
+        return replace(report, attempt=report.attempt.model_copy(update={"cpu_seconds": spent}))
+    return report
+
+
+@lru_cache(maxsize=4)
+def _keeper(preload: tuple[str, ...]) -> Keeper:
+    """The worker's keeper for calls that need these modules."""
+    return Keeper((*preload, attempts.__name__))
+
+
+def _died(job: CallJob, attempt: Attempt, ending: Ending) -> Report:
+    """In the worker: write down an attempt whose process was killed, or killed itself."""
+    failure, message = "crashed", f"its process ended with exit code {ending.exit_code}"
+    if ending.how == "time_limit":
+        failure, message = "time_limit", f"stopped after {job.settings.time_limit:g} s"
+    printed = job.book.raw_folder(job.call_id, attempt.id) / PRINTED
+    if failure == "crashed" and printed.exists():
+        last = printed.read_text(errors="replace").strip().splitlines()[:1]
+        message = ": ".join([message, *last])
+    begun = [a for a in job.book.attempts(job.call_id) if a.id == attempt.id]
+    attempt = (begun or [attempt])[0].model_copy(
+        update={
+            "end": now(),
+            "wall_seconds": ending.wall_seconds,
+            "cpu_seconds": ending.cpu_seconds,
+            "outcome": outcome_of(failure),
+            "exit_code": ending.exit_code,
+            "message": message,
+        }
+    )
+    job.book.add_attempt(job.call_id, attempt)
+    return Report(None, Verdict("failed", failure, message), attempt, True)
+
+
+def _new_attempt(theory: Theory) -> Attempt:
+    """An attempt that has not begun; its id begins with the time, for readers, and is unique."""
+    start = now()
+    stamp = start.partition(".")[0].replace("-", "").replace(":", "")
+    return Attempt(
+        id=f"{stamp}-{secrets.token_hex(6)}",
+        start=start,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        cores=int(os.environ.get("OMP_NUM_THREADS") or 1),
+        scheduler_job=os.environ.get("SLURM_JOB_ID"),
+        version=build(theory).version(),
+        python=platform.python_version(),
+    )

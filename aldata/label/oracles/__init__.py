@@ -1,0 +1,11 @@
+"""The oracles: one file per code, and the dictionary of them."""
+
+from aldata.label.oracles.ase import Ase
+from aldata.label.oracles.emt import Emt
+from aldata.label.oracles.protocol import Answer, Oracle, OracleFailure
+from aldata.label.oracles.pyscf import Pyscf
+
+ORACLES: dict[str, type[Oracle]] = {"pyscf": Pyscf, "ase": Ase, "emt": Emt}
+"""Every oracle by the name that `params.yaml` gives it."""
+
+__all__ = ["ORACLES", "Answer", "Oracle", "OracleFailure"]

@@ -1,0 +1,77 @@
+"""What every oracle is: settings in, energy, forces and a proof of convergence out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from aldata.artifacts.frames import Configuration
+from aldata.records import Record
+
+Float = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Answer:
+    """What an oracle answered: energy (eV), forces (n, 3) (eV/A), stress (6,) (eV/A^3) or None.
+
+    Stress is dE/dstrain / volume, tension positive, Voigt order xx yy zz yz xz xy. `converged` is
+    the code's own verdict on its iterations, and `proof` what that verdict rests on: numbers alone
+    prove nothing.
+    """
+
+    energy: float
+    forces: Float
+    stress: Float | None = None
+    converged: bool
+    proof: dict[str, Any]
+    warnings: list[str] = field(default_factory=list)
+
+
+class OracleFailure(Exception):  # noqa: N818 (a failure of the call, not of the program)
+    """A call failed for a known reason: `failure` is one of `schema.FAILURES`."""
+
+    def __init__(self, failure: str, message: str) -> None:
+        super().__init__(failure, message)
+        self.failure = failure
+        self.message = message
+
+
+class Oracle(Protocol):
+    """One electronic-structure code (or anything else with an energy) at one level of theory."""
+
+    SETTINGS: ClassVar[type[Record]]
+
+    settings: Any
+
+    def __init__(self, settings: Any) -> None: ...
+
+    def resolved(self) -> Self:
+        """The same oracle with every choice that the code would make spelled out.
+
+        Raises OracleUnavailable when the code is not installed or does not know the method.
+        """
+
+    def theory(self) -> dict[str, Any]:
+        """The record of the level of theory; whatever may change a result is in it."""
+
+    def version(self) -> str:
+        """Exact versions of the code and its libraries that matter."""
+
+    def preload(self) -> tuple[str, ...]:
+        """Modules that every call needs, worth importing once."""
+
+    def check(self, configurations: Sequence[Configuration]) -> list[str]:
+        """Why calls on these configurations cannot succeed: one sentence per problem."""
+
+    def label(self, configuration: Configuration, directory: Path) -> Answer:
+        """Compute one configuration from scratch; input and output files go to `directory`.
+
+        The answer depends on the configuration alone, never on earlier calls. Raises OracleFailure
+        for a failure that has a class; any other exception counts as a crash.
+        """

@@ -1,0 +1,61 @@
+"""From a name and settings to a pinned level of theory, and back to an oracle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aldata.artifacts.documents import Theory
+from aldata.errors import InvalidParameters, OracleUnavailable
+from aldata.label.oracles import ORACLES, Oracle
+
+
+def resolve(name: str, settings: dict[str, Any]) -> Theory:
+    """The level of theory that an oracle's name and settings stand for, every default spelled out.
+
+    Raises InvalidParameters for an unknown oracle or setting, naming the valid ones, and
+    OracleUnavailable for a code that is not installed or does not know the method.
+    """
+    if name not in ORACLES:
+        raise InvalidParameters(
+            f"there is no oracle '{name}'",
+            where="params.yaml: oracle.name",
+            expected=f"one of: {', '.join(ORACLES)}",
+        )
+    kind = ORACLES[name]
+    checked = kind.SETTINGS.checked(settings, where="params.yaml: oracle.settings")
+    oracle = kind(checked).resolved()
+    return Theory(oracle=name, settings=oracle.settings.content(), record=oracle.theory())
+
+
+def from_theory(theory: Theory) -> Oracle:
+    """The oracle that answers at a pinned level of theory.
+
+    Raises OracleUnavailable if what is installed here would compute another one.
+    """
+    oracle = build(theory)
+    found = oracle.theory()
+    if found != theory.record:
+        changed = sorted(
+            key
+            for key in found.keys() | theory.record.keys()
+            if found.get(key) != theory.record.get(key)
+        )
+        raise OracleUnavailable(
+            f"what is installed here computes another level of theory: {', '.join(changed)}",
+            where=f"oracle: {theory.oracle}",
+            expected=", ".join(f"{key} {theory.record.get(key)}" for key in changed),
+            next_step="install the version that the project began with, or begin a new project",
+        )
+    return oracle
+
+
+def build(theory: Theory) -> Oracle:
+    """The oracle of a level of theory, not compared with what is installed."""
+    if theory.oracle not in ORACLES:
+        raise OracleUnavailable(
+            f"this aldata has no oracle '{theory.oracle}'",
+            expected=f"one of: {', '.join(ORACLES)}",
+        )
+    kind = ORACLES[theory.oracle]
+    where = f"level of theory {theory.id[:12]}"
+    return kind(kind.SETTINGS.checked(theory.settings, where=where, error=OracleUnavailable))

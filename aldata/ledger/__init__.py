@@ -1,0 +1,7 @@
+"""The ledger: every oracle call that ever ended, so that none is bought twice."""
+
+from aldata.ledger.ledger import MINIMUM_FREE_BYTES, Ledger
+from aldata.ledger.objects import DamagedObject
+from aldata.ledger.statistics import Statistics
+
+__all__ = ["MINIMUM_FREE_BYTES", "DamagedObject", "Ledger", "Statistics"]

@@ -1,0 +1,81 @@
+"""The reference of all parameters, written from the settings themselves.
+
+python -m aldata.params.reference > docs/parameters.md
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from aldata.acquire.strategies import STRATEGIES
+from aldata.describe.methods import METHODS
+from aldata.label.oracles import ORACLES
+from aldata.params.model import SETTINGS, OracleChoice
+from aldata.records import Record
+from aldata.seed.settings import SeedSettings
+
+HEAD = """\
+# Parameters
+
+Every setting of `params.yaml`, with its default. Units: Angstrom, eV, fs, K; `(1)` has none. A generation
+can differ from a default: `generations.<name>.<verb>`. This page is written by
+`python -m aldata.params.reference` from the settings themselves.
+"""
+
+
+def page() -> str:
+    """The page, in Markdown."""
+    sections: dict[str, type[Record]] = {"seed": SeedSettings, "oracle": OracleChoice, **SETTINGS}
+    parts = [HEAD]
+    for name, record in sections.items():
+        parts.append(f"\n## {name}\n\n{_summary(record)}\n\n{_table(record)}")
+        choices = {"acquire": STRATEGIES, "describe": METHODS}.get(name)
+        if choices:
+            parts.append(f"\nChoices: {', '.join(f'`{choice}`' for choice in choices)}.\n")
+    for name, oracle in ORACLES.items():
+        parts.append(f"\n## oracle.settings of `{name}`\n\n{_table(oracle.SETTINGS)}")
+    return "".join(parts)
+
+
+def _summary(record: type[Record]) -> str:
+    return (record.__doc__ or "").strip().split("\n\n")[0].replace("\n    ", " ")
+
+
+def _table(record: type[Record]) -> str:
+    rows = [f"| `{name}` | `{default}` | {text} |" for name, default, text in _rows(record)]
+    return "\n".join(["| name | default | meaning |", "|---|---|---|", *rows]) + "\n"
+
+
+def _rows(record: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    for name, field in record.model_fields.items():
+        inner = _record_in(field.annotation)
+        if inner is not None:
+            yield from _rows(inner, f"{prefix}{name}.")
+        else:
+            yield prefix + name, _default(field), (field.description or "").replace("|", "or")
+
+
+def _record_in(annotation: Any) -> type[Record] | None:
+    """The settings class that a field nests, also when the field may be null."""
+    for part in (annotation, *getattr(annotation, "__args__", ())):
+        if isinstance(part, type) and issubclass(part, Record) and annotation.__class__ is not list:
+            return None if getattr(annotation, "__origin__", None) is list else part
+    return None
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        return "by calculator"
+    if field.default is PydanticUndefined:
+        return "needed"
+    return json.dumps(field.default)
+
+
+if __name__ == "__main__":
+    print(page(), end="")

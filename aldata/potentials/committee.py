@@ -1,0 +1,111 @@
+"""A committee of potentials rebuilt from a checkpoint: predictions, features, ASE calculator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from aldata.artifacts.checkpoints import Checkpoint
+from aldata.artifacts.frames import Configurations, Predictions
+from aldata.errors import DamagedArtifact, InvalidInput
+from aldata.potentials.derivatives import evaluate
+from aldata.potentials.graphs import Graph, collate, graphs_of
+from aldata.potentials.network import Network
+
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+
+Float = npt.NDArray[np.float64]
+Precision = Literal["float32", "float64"]
+
+
+class Committee:
+    """The potentials of one checkpoint, evaluated together.
+
+    Energies contain the isolated atoms' E0, added in float64: a total energy of -10,000 eV has a
+    resolution of only 1 meV in float32.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, dtype: Precision = "float32") -> None:
+        self.checkpoint = checkpoint
+        self.numbers = [int(z) for z in checkpoint.numbers]
+        self.network = Network.from_card(checkpoint.card, self.numbers, dtype)
+        if [list(row) for row in checkpoint.attributes["tensors"]] != self.network.table():
+            raise DamagedArtifact(
+                "the table of tensors does not fit the architecture on the card",
+                where="checkpoint",
+                next_step="train this generation again",
+            )
+        with torch.no_grad():
+            self.model = self.network.model(checkpoint.weights)
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint, dtype: Precision = "float32") -> Self:
+        """The committee of a checkpoint; raises InvalidInput for the null checkpoint."""
+        if checkpoint.is_null:
+            raise InvalidInput("nothing was trained yet", where="checkpoint")
+        return cls(checkpoint, dtype)
+
+    @property
+    def members(self) -> int:
+        """Number of members."""
+        return self.checkpoint.members
+
+    @property
+    def cutoff(self) -> float:
+        """Radius of an atom's environment in A."""
+        return self.network.architecture.cutoff
+
+    def graphs(self, configurations: Configurations) -> list[Graph]:
+        """Neighbour graphs; raises InvalidInput for elements that the potential does not know."""
+        return graphs_of(configurations, self.numbers, self.cutoff)
+
+    def isolated(self, graph: Graph) -> float:
+        """Sum of E0 over the atoms of a graph, in eV."""
+        return float(self.checkpoint.isolated_energies[graph.species].sum())
+
+    def member_predictions(
+        self, configurations: Configurations, batch_size: int = 8
+    ) -> tuple[Float, Float]:
+        """Energies (member, frame) in eV and forces (member, atom, 3) in eV/A of each member."""
+        graphs = self.graphs(configurations)
+        energies = [np.zeros((self.members, 0))]
+        forces = [np.zeros((self.members, 0, 3))]
+        for start in range(0, len(graphs), batch_size):
+            part = graphs[start : start + batch_size]
+            batch = collate(part, self.cutoff, self.network.dtype)
+            results = evaluate(self.network, self.model, batch)
+            isolated = np.array([self.isolated(graph) for graph in part])
+            energies.append(results.energy.numpy().astype(np.float64) + isolated)
+            forces.append(results.forces.numpy().astype(np.float64))
+        return np.concatenate(energies, axis=1), np.concatenate(forces, axis=1)
+
+    def predict(self, configurations: Configurations, batch_size: int = 8) -> Predictions:
+        """Mean and sample (co)variance of the members; zero variance for a single member."""
+        energies, forces = self.member_predictions(configurations, batch_size)
+        return Predictions(
+            configuration_id=configurations.configuration_id,
+            row_size=configurations.row_size,
+            energy=energies.mean(0),
+            energy_variance=_covariance(energies[:, :, None])[:, 0, 0],
+            forces=forces.mean(0),
+            force_covariance=_covariance(forces),
+            attributes={"checkpoint": self.checkpoint.digest, "members": self.members},
+        )
+
+    def calculator(self) -> Calculator:
+        """An ASE calculator of the committee mean; see `calculator.CommitteeCalculator`."""
+        from aldata.potentials.calculator import CommitteeCalculator
+
+        return CommitteeCalculator(self)
+
+
+def _covariance(values: Float) -> Float:
+    """Sample covariance (ddof 1) over members: (member, n, k) -> (n, k, k)."""
+    members = values.shape[0]
+    centred = values - values.mean(0)
+    summed = np.einsum("mni,mnj->nij", centred, centred)
+    return np.asarray(summed / max(members - 1, 1))

@@ -1,0 +1,69 @@
+"""Strict, frozen records: settings and documents share one way to be checked, merged and hashed."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from aldata import digest
+from aldata.errors import AldataError, InvalidParameters
+
+
+class Record(BaseModel):
+    """A frozen record that refuses unknown keys; equal content has an equal `digest`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
+
+    def content(self) -> dict[str, Any]:
+        """The record as plain JSON-able values."""
+        return self.model_dump(mode="json")
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the canonical JSON of the content."""
+        return digest.of_json(self.content())
+
+    @classmethod
+    def checked(
+        cls,
+        content: Any,
+        where: str,
+        error: type[AldataError] = InvalidParameters,
+        next_step: str | None = None,
+    ) -> Self:
+        """Build the record from parsed JSON or YAML, or raise one error that names every violation."""
+        try:
+            return cls.model_validate(content)
+        except ValidationError as problem:
+            raise error(_violations(cls, problem), where=where, next_step=next_step) from None
+
+
+def _violations(model: type[BaseModel], problem: ValidationError) -> str:
+    lines = [_violation(model, dict(item)) for item in problem.errors()]
+    if len(lines) == 1:
+        return lines[0]
+    return f"{len(lines)} problems:\n  - " + "\n  - ".join(lines)
+
+
+def _violation(model: type[BaseModel], item: dict[str, Any]) -> str:
+    path = ".".join(str(part) for part in item["loc"]) or "the record"
+    if item["type"] == "extra_forbidden":
+        known = _fields_at(model, item["loc"][:-1])
+        choices = f"; one of: {', '.join(sorted(known))}" if known else ""
+        return f"unknown name '{path}'{choices}"
+    if item["type"] == "missing":
+        return f"'{path}' is missing"
+    message = item["msg"].removeprefix("Value error, ")
+    return f"'{path}': {message} (got {item['input']!r:.120})"
+
+
+def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """Names of the fields of the record that lies at `location` inside `model`."""
+    current: Any = model
+    for part in location:
+        field = getattr(current, "model_fields", {}).get(part)
+        if field is None:
+            return []
+        current = field.annotation
+    return list(getattr(current, "model_fields", {}))

@@ -1,0 +1,84 @@
+"""Read a user's geometries, and refuse what no calculation could use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aldata.artifacts.contacts import closest_contact
+from aldata.artifacts.conversion import from_atoms
+from aldata.artifacts.frames import Configuration, Configurations, as_configurations
+from aldata.errors import InvalidInput
+from aldata.seed.settings import SeedSettings
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+OVERLAP = 0.4
+"""Two atoms closer than this share of the sum of their covalent radii are a mistake in the file."""
+SHOWN = 5
+"""How many problems an error spells out."""
+
+
+def read_structures(path: Path, settings: SeedSettings) -> Configurations:
+    """The geometries in the file at `path`, with charge and number of unpaired electrons.
+
+    Frames that occur twice are kept once. Raises InvalidInput for a file that is missing,
+    unreadable or empty, and for frames without atoms, with unknown elements, with positions or
+    cells that are not finite, with a periodic direction without a cell vector, or with overlapping
+    atoms; the error names every such frame.
+    """
+    frames = read_frames(path, settings.index)
+    configurations = [from_atoms(a, settings.charge, settings.spin) for a in frames]
+    refuse(path, [p for i, c in enumerate(configurations) for p in problems(i, c)])
+    return as_configurations(list({c.id: c for c in configurations}.values()))
+
+
+def read_frames(path: Path, index: str) -> list[Atoms]:
+    """The frames that `ase.io.read` finds. Raises InvalidInput if there are none."""
+    from ase.io import read
+
+    if not path.is_file():
+        raise InvalidInput(
+            "there is no such file", where=str(path), next_step="put it there, or name another one"
+        )
+    try:
+        found = read(path, index=index)
+    except Exception as problem:  # readers of some ninety formats raise whatever they like
+        raise InvalidInput(
+            f"cannot be read ({type(problem).__name__}: {problem}), with index '{index}'",
+            where=str(path),
+            expected="a file that ase.io.read reads, e.g. xyz, extxyz, cif, POSCAR",
+        ) from problem
+    frames: list[Atoms] = found if isinstance(found, list) else [found]
+    if not frames:
+        raise InvalidInput(f"holds no frames at index '{index}'", where=str(path))
+    return frames
+
+
+def problems(frame: int, configuration: Configuration) -> list[str]:
+    """What makes a geometry unusable; empty if nothing does."""
+    name = f"frame {frame}"
+    if len(configuration) == 0:
+        return [f"{name} has no atoms"]
+    found = []
+    if (configuration.numbers <= 0).any():
+        found.append(f"{name} has an atom of unknown element")
+    finite = np.isfinite(configuration.positions).all() and np.isfinite(configuration.cell).all()
+    if not finite:
+        return [*found, f"{name} has positions or a cell that are not finite"]
+    if np.linalg.matrix_rank(configuration.cell) < configuration.pbc.sum():
+        return [*found, f"{name} is periodic along a direction without a cell vector"]
+    contact = closest_contact(configuration, OVERLAP)
+    if contact < OVERLAP:
+        found.append(f"{name} has overlapping atoms ({contact:.2f} of the covalent distance)")
+    return found
+
+
+def refuse(path: Path, found: list[str]) -> None:
+    """Raise InvalidInput if there are problems."""
+    if found:
+        more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        raise InvalidInput("; ".join(found[:SHOWN]) + more, where=str(path))

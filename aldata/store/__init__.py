@@ -1,0 +1,21 @@
+"""The only door to the disk for artifacts: Zarr stores and JSON documents, whole or not at all."""
+
+from aldata.store.documents import (
+    json_digest,
+    read_document,
+    read_json,
+    write_document,
+    write_json,
+)
+from aldata.store.zarr_store import read, verify, write
+
+__all__ = [
+    "json_digest",
+    "read",
+    "read_document",
+    "read_json",
+    "verify",
+    "write",
+    "write_document",
+    "write_json",
+]

@@ -1,0 +1,77 @@
+"""JSON documents: written whole or not at all, read back through their strict record."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aldata import digest
+from aldata.errors import DamagedArtifact
+from aldata.records import Record
+
+R = TypeVar("R", bound=Record)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON for people and programs (indented, sorted keys), atomically."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8") as stream:
+            stream.write(text + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as problem:
+        raise DamagedArtifact(
+            f"could not be written: {problem.strerror or problem}",
+            where=str(path),
+            next_step="free disk space or make the folder writable, then run the stage again",
+        ) from problem
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_document(path: Path, document: Record) -> str:
+    """Write a document and return its digest."""
+    write_json(path, document.content())
+    return document.digest
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON. Raises DamagedArtifact when it is missing or cannot be parsed."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DamagedArtifact(
+            "does not exist",
+            where=str(path),
+            next_step="dvc repro (to make it) or dvc pull (to fetch it)",
+        ) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
+        raise DamagedArtifact(
+            f"cannot be read ({problem})",
+            where=str(path),
+            next_step=f"dvc checkout --force {path}  (or dvc repro to rebuild it)",
+        ) from problem
+
+
+def read_document(path: Path, kind: type[R]) -> R:
+    """Read a document as `kind`; every violation is named in one DamagedArtifact."""
+    return kind.checked(
+        read_json(path),
+        str(path),
+        DamagedArtifact,
+        f"dvc checkout --force {path}  (or dvc repro to rebuild it)",
+    )
+
+
+def json_digest(content: Any) -> str:
+    """Digest of plain JSON content, as it will be read back."""
+    return digest.of_json(json.loads(json.dumps(content)))

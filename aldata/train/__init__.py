@@ -1,0 +1,26 @@
+"""Training: a labelled data set becomes a checkpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aldata.train.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from aldata.train.ensemble import Trained, TrainingFrames, train
+    from aldata.train.tracking import Context, RunIds, track
+
+__all__ = ["Context", "RunIds", "TrainSettings", "Trained", "TrainingFrames", "track", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    # what needs torch is loaded on first use: reading settings stays cheap
+    if name in ("Trained", "TrainingFrames", "train"):
+        from aldata.train import ensemble
+
+        return getattr(ensemble, name)
+    if name in ("Context", "RunIds", "track"):
+        from aldata.train import tracking
+
+        return getattr(tracking, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,30 @@
+"""acquire: what to ask the oracle next, from the descriptor store and the committee's predictions."""
+
+from aldata.acquire import AcquireSettings, Pool, acquire
+from aldata.artifacts.documents import Calibration
+from aldata.artifacts.frames import Descriptors, Predictions, rows_of
+from pipelines.history import History
+from pipelines.stage import Stage, run
+
+
+def acquire_candidates(stage: Stage) -> None:
+    """Compare the candidates with the training set of the whole lineage."""
+    stored = stage.read(Descriptors)
+    count = int(stored.attributes["candidates"])
+    history = History(stage, stage.parent)
+    training, _ = history.with_roles(["train", "valid"])
+    earlier, here = history.descriptors(stored.attributes["descriptor_id"], training.ids)
+    known = stored.take(rows_of(stored, sorted(here)))
+    parts = [known] if earlier is None else [earlier, known]
+    pool = Pool(
+        candidates=stored.take(range(count)),
+        training=Descriptors.concatenate(parts, stored.attributes),
+        predictions=stage.read(Predictions),
+        known_ids=history.known_ids,
+        calibration=stage.read(Calibration, of=stage.parent),
+    )
+    stage.write(acquire(pool, stage.settings(AcquireSettings), stage.random_seed))
+
+
+if __name__ == "__main__":
+    run("acquire", acquire_candidates)

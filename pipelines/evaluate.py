@@ -1,0 +1,70 @@
+"""evaluate: errors on the test sets, the metrics of the generation, the learning curve so far."""
+
+from pathlib import Path
+
+from aldata.artifacts.checkpoints import Checkpoint
+from aldata.artifacts.documents import Calibration
+from aldata.artifacts.frames import Labels, Selection
+from aldata.artifacts.layout import SEED
+from aldata.artifacts.schema import PURPOSES
+from aldata.evaluate import (
+    EvaluateSettings,
+    Facts,
+    errors,
+    extend_history,
+    history_point,
+    metrics,
+    parity,
+    read_test_set,
+)
+from aldata.potentials import Committee
+from pipelines.history import History
+from pipelines.stage import Stage, run
+
+
+def evaluate(stage: Stage) -> None:
+    """The generated test set comes first: it is the one that the learning curve shows."""
+    settings = stage.settings(EvaluateSettings)
+    seed = stage.parameters.seed
+    committee = Committee.from_checkpoint(stage.read(Checkpoint))
+    labels = stage.read(Labels, of=SEED)
+    sets = {"generated": labels.take(labels.purpose == PURPOSES.index("test"))}
+    for name, path in settings.test_sets.items():
+        sets[name] = read_test_set(Path(path), seed.charge, seed.spin)
+    tests = {name: labels for name, labels in sets.items() if labels.accepted.any()}
+    predictions = {name: committee.predict(labels) for name, labels in tests.items()}
+    before = stage.read_json("history", of=stage.parent)
+    reported = metrics(
+        _facts(stage),
+        stage.read_json("prequential"),
+        {name: errors(predictions[name], labels) for name, labels in tests.items()},
+        stage.read(Calibration),
+        before,
+    )
+    stage.write_json("metrics", reported)
+    stage.write_json("history", extend_history(before, history_point(reported)))
+    first = next(iter(tests), None)
+    points = parity(predictions[first], tests[first], settings.parity_points) if first else []
+    stage.write_json("parity", points)
+
+
+def _facts(stage: Stage) -> Facts:
+    calls = stage.read_json("calls")
+    statuses = [call["status"] for call in calls]
+    history = History(stage, stage.generation)
+    return Facts(
+        generation=stage.generation,
+        parent=stage.parent,
+        strategy=stage.read(Selection).attributes["strategy"],
+        accepted=statuses.count("accepted"),
+        rejected=statuses.count("rejected"),
+        failed=statuses.count("failed"),
+        oracle_seconds=sum(call["cpu_seconds"] for call in calls),
+        train_frames=len(history.with_roles(["train"])[1]),
+        valid_frames=len(history.with_roles(["valid"])[1]),
+        probe_frames=len(history.with_roles(["probe"])[1]),
+    )
+
+
+if __name__ == "__main__":
+    run("evaluate", evaluate)

@@ -1,0 +1,48 @@
+"""record: everything an audit needs, small and in git: manifests, activities, calls, metrics."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from aldata import store
+from aldata.artifacts import layout
+from aldata.artifacts.frames import Selection
+from aldata.params import VERBS
+from pipelines.stage import Stage, run
+
+SEED_DOCUMENTS = ("dataset", "theory", "noise", "calls")
+DOCUMENTS = ("dataset", "calibration", "metrics", "history", "calls")
+
+
+def record(stage: Stage) -> None:
+    """Copy the documents as they are, so that their digests hold; add the reasons for each call."""
+    is_seed = stage.generation == layout.SEED
+    folder = Path("generations") / stage.generation / "record"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in SEED_DOCUMENTS if is_seed else DOCUMENTS:
+        shutil.copyfile(layout.path_of(stage.generation, name), folder / f"{name}.json")
+    for verb in (layout.SEED,) if is_seed else VERBS:
+        activity = layout.activity_path(stage.generation, verb)
+        shutil.copyfile(activity, folder / activity.name)
+    if not is_seed:
+        store.write_json(folder / "selection.json", _selection(stage.read(Selection)))
+
+
+def _selection(selection: Selection) -> dict[str, Any]:
+    reasons = selection.attributes["reasons"]
+    rows = [
+        {
+            "configuration": identity,
+            "rank": int(selection.rank[row]),
+            "score": float(selection.score[row]),
+            "probe": bool(selection.probe[row]),
+            "reason": reasons[int(selection.reason[row])],
+        }
+        for row, identity in enumerate(selection.ids)
+    ]
+    return {"attributes": dict(selection.attributes), "picks": rows}
+
+
+if __name__ == "__main__":
+    run("record", record)

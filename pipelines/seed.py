@@ -1,0 +1,101 @@
+"""seed: from the user's structures to a parent like any other, with no model yet."""
+
+from pathlib import Path
+
+import numpy as np
+
+from aldata.artifacts.checkpoints import Checkpoint, null_checkpoint
+from aldata.artifacts.documents import Noise, Theory
+from aldata.artifacts.frames import Configurations, Labels
+from aldata.artifacts.layout import SEED
+from aldata.artifacts.schema import PURPOSES
+from aldata.calibrate import null_calibration
+from aldata.curate import Lineage, curate
+from aldata.errors import InvalidInput
+from aldata.label import (
+    Requests,
+    from_theory,
+    isolated_atoms,
+    label,
+    refuse_impossible,
+    resolve,
+)
+from aldata.ledger import Ledger
+from aldata.seed import SeedSettings, displaced, imported, read_structures, test_trajectory
+from pipelines.stage import Stage, run
+
+
+def seed(stage: Stage) -> None:
+    """Everything a generation expects of its parent, under the same names."""
+    settings = stage.settings(SeedSettings)
+    choice = stage.parameters.oracle
+    theory = resolve(choice.name, choice.settings)
+    structures = read_structures(Path(settings.structures), settings)
+    refuse_impossible(Requests.of(structures, "acquired"), from_theory(theory))
+    stage.write(displaced(structures, settings, stage.random_seed))
+    noise = Noise(
+        theory_id=theory.id,
+        sigma_energy=choice.sigma_energy,
+        sigma_forces=choice.sigma_forces,
+        source="stated in params.yaml",
+    )
+    labels = _labels(stage, structures, theory, noise)
+    species = [int(number) for number in np.unique(labels.numbers)]
+    checkpoint = _without_members(labels, species)
+    curation = stage.parameters.curate.model_copy(update={"retract": []})
+    nothing = Lineage(manifests=[], labels=Labels.empty(labels.attributes))
+    stage.write(labels)
+    stage.write(checkpoint)
+    stage.write(curate(labels, nothing, curation, SEED, species, stage.random_seed))
+    stage.write(null_calibration(SEED, checkpoint.digest))
+    stage.write(theory)
+    stage.write(noise)
+    stage.write_json("history", [])
+
+
+def _labels(stage: Stage, structures: Configurations, theory: Theory, noise: Noise) -> Labels:
+    """Imported labels, then the oracle's: isolated atoms, and the test set of a hotter trajectory."""
+    settings = stage.settings(SeedSettings)
+    known = []
+    if settings.labels:
+        file = imported(Path(settings.labels), settings)
+        known.append(file.labels("imported", theory.id, noise.sigma_energy, noise.sigma_forces))
+    numbers = np.concatenate([structures.numbers, *(labels.numbers for labels in known)])
+    atoms = isolated_atoms(np.unique(numbers).tolist())
+    test = structures.take([])
+    if settings.test:
+        test = test_trajectory(structures, settings.test, stage.random_seed)
+    asked = _requests(atoms, test, noise)
+    ledger = Ledger(stage.home / ".aldata" / "ledger")
+    labels, calls = label(asked, theory, ledger, stage.parameters.label, stage.runner("label"))
+    stage.write_json("calls", calls)
+    return Labels.concatenate([*known, labels], labels.attributes)
+
+
+def _requests(atoms: Configurations, test: Configurations, noise: Noise) -> Requests:
+    purposes = [PURPOSES.index("isolated_atom"), PURPOSES.index("test")]
+    return Requests(
+        configurations=Configurations.concatenate([atoms, test], {}),
+        purpose=np.repeat(purposes, [len(atoms), len(test)]).astype(np.uint8),
+        trajectory=np.full(len(atoms) + len(test), -1, dtype=np.int32),
+        sigma_energy=noise.sigma_energy,
+        sigma_forces=noise.sigma_forces,
+    )
+
+
+def _without_members(labels: Labels, species: list[int]) -> Checkpoint:
+    """The checkpoint before any training: the energies of isolated atoms, fixed for good."""
+    rows = np.flatnonzero(labels.purpose == PURPOSES.index("isolated_atom"))
+    energies = {int(labels[int(row)].numbers[0]): float(labels.energy[row]) for row in rows}
+    missing = [number for number in species if not np.isfinite(energies.get(number, np.nan))]
+    if missing:
+        raise InvalidInput(
+            f"the oracle gave no energy for isolated atoms of atomic numbers {missing}",
+            where="seed",
+            next_step="look at the calls in generations/seed/calls.json, change oracle.settings",
+        )
+    return null_checkpoint(np.array(species), np.array([energies[n] for n in species]))
+
+
+if __name__ == "__main__":
+    run("seed", seed)

@@ -1,0 +1,46 @@
+"""train: a committee on every training frame of the lineage, watched by MLflow."""
+
+import os
+
+import numpy as np
+
+from aldata.artifacts.checkpoints import Checkpoint
+from aldata.artifacts.layout import SEED
+from aldata.provenance import surroundings
+from aldata.train import Context, TrainingFrames, TrainSettings, track, train
+from pipelines.history import History
+from pipelines.stage import Stage, run
+
+
+def train_committee(stage: Stage) -> None:
+    """The isolated atoms' energies are the seed's, for good: an offset would hide in them."""
+    settings = stage.settings(TrainSettings)
+    history = History(stage, stage.generation)
+    labels, roles = history.with_roles(["train", "valid"])
+    atoms = stage.read(Checkpoint, of=SEED)
+    frames = TrainingFrames(
+        labels=labels,
+        roles=roles,
+        numbers=atoms.numbers,
+        isolated_energies=atoms.isolated_energies,
+        dataset=history.manifests[-1].digest,
+    )
+    draws = np.random.SeedSequence(stage.random_seed).generate_state(settings.members)
+    seeds = [int(draw) for draw in draws]
+    trained = train(frames, settings, seeds, stage.runner("train"))
+    stage.write(trained.checkpoint)
+    around = surroundings(stage.project)
+    tags = {f"aldata.{key}": around[key] for key in ("git_baseline", "experiment")}
+    context = Context(
+        root=stage.home,
+        uri=os.environ.get("MLFLOW_TRACKING_URI"),
+        dataset=frames.dataset,
+        frames={role: roles.count(role) for role in ("train", "valid")},
+        tags={key: value for key, value in tags.items() if value},
+    )
+    runs = track(stage.generation, settings, trained, context)
+    stage.facts["mlflow"] = None if runs is None else {"run": runs.parent, "members": runs.members}
+
+
+if __name__ == "__main__":
+    run("train", train_committee)

@@ -1,0 +1,57 @@
+"""Projects that several tests look at: each is computed once per test run by the real `dvc repro`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ase.build import bulk, molecule
+from projects import Project, made
+
+EMT_TEST = {
+    "frames": 6,
+    "temperature": 600.0,
+    "steps_between": 10,
+    "equilibration": 20,
+    "calculator": "ase.calculators.emt.EMT",
+    "keywords": {},
+}
+
+
+@pytest.fixture(scope="session")
+def metal(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Two generations of a strained gold-copper cell with EMT: periodic, with stress; committed."""
+    folder = tmp_path_factory.mktemp("metal")
+    atoms = bulk("Au", "fcc", a=4.0, cubic=True)
+    atoms.symbols[0] = "Cu"
+    atoms.write(folder / "cell.xyz")
+    values = {"oracle": {"name": "emt", "settings": {}}, "seed.test": EMT_TEST}
+    project = made(folder / "project", folder / "cell.xyz", values, 2)
+    project.ok("dvc", "repro")
+    project.commit("two generations")
+    return project
+
+
+@pytest.fixture(scope="session")
+def water(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Two generations of a water molecule with PySCF; committed."""
+    folder = tmp_path_factory.mktemp("water")
+    molecule("H2O").write(folder / "water.xyz")
+    values = {"seed.test.frames": 6, "seed.test.equilibration": 50}
+    project = made(folder / "project", folder / "water.xyz", values, 2)
+    project.ok("dvc", "repro")
+    project.commit("two generations")
+    return project
+
+
+@pytest.fixture
+def copy_of(tmp_path: Path) -> Callable[[Project], Project]:
+    """A private copy of a computed project, for tests that change it."""
+
+    def copied(project: Project) -> Project:
+        shutil.copytree(project.root, tmp_path / "copy", symlinks=True)
+        return Project(tmp_path / "copy")
+
+    return copied

@@ -1,0 +1,99 @@
+"""Real projects for the tests: made by `aldata init`, run by the real `dvc`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aldata import params, store
+from aldata.artifacts import layout
+from aldata.cli.main import main
+
+BIN = Path(sys.executable).parent
+
+SMALL: dict[str, Any] = {
+    "explore.steps": 60,
+    "explore.equilibration": 20,
+    "explore.replicas": 1,
+    "explore.checks": {"max_temperature_factor": 20.0},
+    "acquire.batch": 8,
+    "acquire.probe": 0.25,
+    "train.steps": 60,
+    "calibrate.minimum_probe": 2,
+    "seed.candidates": 30,
+}
+"""Settings that make a generation a matter of seconds."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project's folder, and the programs run in it."""
+
+    root: Path
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+        return {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "ALDATA_WORKERS": "2", **extra}
+
+    def run(self, *command: str, **extra: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=self.root,
+            env=self.environment(**extra),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def ok(self, *command: str, **extra: str) -> str:
+        done = self.run(*command, **extra)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def status(self) -> dict[str, Any]:
+        done = self.run("aldata", "status", "--json")
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def path(self, generation: str, name: str) -> Path:
+        return self.root / layout.path_of(generation, name)
+
+    def read(self, kind: Any, generation: str) -> Any:
+        path = self.path(generation, layout.name_of(kind))
+        reader: Any = store.read if path.suffix == ".zarr" else store.read_document
+        return reader(path, kind)
+
+    def json(self, generation: str, name: str) -> Any:
+        return store.read_json(self.path(generation, name))
+
+    def ended_calls(self) -> list[str]:
+        """Ids of the calls in the ledger."""
+        return sorted(p.stem for p in (self.root / ".aldata" / "ledger" / "calls").glob("*/*.json"))
+
+    def set(self, values: dict[str, Any]) -> None:
+        params.set_values(self.root / "params.yaml", values)
+
+    def commit(self, message: str = "more") -> None:
+        self.ok("git", "add", ".")
+        self.ok("git", "commit", "--quiet", "-m", message)
+
+
+def made(root: Path, structures: Path, values: dict[str, Any], generations: int) -> Project:
+    """A project from a structure file, with these settings and the first generations of the plan."""
+    assert main(["init", str(root), "--structures", str(structures)]) == 0
+    project = Project(root)
+    project.set({**SMALL, **values})
+    plan = {f"g{k:03d}": _entry(f"g{k - 1:03d}" if k else "seed") for k in range(generations)}
+    project.set({"generations": plan})
+    project.commit("settings")
+    return project
+
+
+def _entry(parent: str) -> dict[str, Any]:
+    return {"parent": parent, **{verb: {} for verb in params.VERBS}}

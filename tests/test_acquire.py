@@ -1,0 +1,453 @@
+"""acquire: the contract of every strategy, the probe, and what each strategy is for."""
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+from ase.build import molecule
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
+from scipy.spatial.transform import Rotation
+
+from aldata import digest
+from aldata.acquire import STRATEGIES, AcquireSettings, Pool, acquire
+from aldata.acquire import distances as blocks
+from aldata.acquire.distances import nearest, typical_spacing
+from aldata.acquire.strategies import farthest_point
+from aldata.artifacts.conversion import from_atoms
+from aldata.artifacts.documents import Calibration, Factor
+from aldata.artifacts.frames import (
+    Descriptors,
+    Predictions,
+    Selection,
+    as_configurations,
+)
+from aldata.describe import DescribeSettings, describe
+from aldata.errors import InvalidInput, InvalidParameters
+
+every_strategy = pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+ATOMS = 4
+
+
+def identity(name: object) -> str:
+    return digest.of_bytes(str(name).encode())
+
+
+def described(vectors: np.ndarray, names: list[object], atoms: int = ATOMS) -> Descriptors:
+    """Descriptors of frames of `atoms` atoms, two elements in turn."""
+    frames = len(vectors) // atoms
+    return Descriptors(
+        configuration_id=digest.to_bytes([identity(name) for name in names]),
+        row_size=np.full(frames, atoms),
+        numbers=np.tile(np.arange(atoms) % 2 + 1, frames) if atoms > 1 else np.ones(frames),
+        descriptor=vectors,
+        attributes={"descriptor_id": "d"},
+    )
+
+
+def unit(rng: np.random.Generator, count: int, features: int = 5) -> np.ndarray:
+    vectors = rng.normal(size=(count, features))
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def predicted(candidates: Descriptors, rng: np.random.Generator) -> Predictions:
+    atoms, frames = len(candidates.numbers), len(candidates)
+    roots = rng.normal(size=(atoms, 3, 3)) * rng.gamma(1.0, size=(atoms, 1, 1))
+    return Predictions(
+        configuration_id=candidates.configuration_id,
+        row_size=candidates.row_size,
+        energy=rng.normal(size=frames),
+        energy_variance=rng.random(frames),
+        forces=rng.normal(size=(atoms, 3)),
+        force_covariance=roots @ roots.transpose(0, 2, 1),
+        attributes={"checkpoint": "c" * 64, "members": 4},
+    )
+
+
+def pool(seed: int = 0, frames: int = 40, training: int = 8, **changes: Any) -> Pool:
+    rng = np.random.default_rng(seed)
+    candidates = described(unit(rng, frames * ATOMS), [("c", seed, i) for i in range(frames)])
+    known = described(unit(rng, training * ATOMS), [("t", seed, i) for i in range(training)])
+    parts = {
+        "candidates": candidates,
+        "training": known,
+        "predictions": predicted(candidates, rng),
+        **changes,
+    }
+    return Pool(**parts)
+
+
+def blind(original: Pool) -> Pool:
+    """The pool before there is a model."""
+    return Pool(
+        candidates=original.candidates,
+        training=original.training,
+        predictions=Predictions.empty({}),
+        known_ids=original.known_ids,
+    )
+
+
+def asked(selection: Selection) -> dict[str, tuple[float, int, bool]]:
+    rows = zip(selection.score, selection.rank, selection.probe, strict=True)
+    return dict(zip(selection.ids, ((float(s), int(r), bool(p)) for s, r, p in rows), strict=True))
+
+
+def same(first: Selection, second: Selection, tolerance: float = 1e-9) -> bool:
+    if first.ids != second.ids or (first.probe != second.probe).any():
+        return False
+    return bool(np.allclose(first.score, second.score, rtol=tolerance, atol=tolerance))
+
+
+class TestEveryStrategy:
+    @every_strategy
+    @given(seed=st.integers(0, 1000), batch=st.integers(2, 45))
+    @examples(max_examples=10, deadline=None)
+    def test_picks_so_many_each_once_with_a_reason(
+        self, strategy: str, seed: int, batch: int
+    ) -> None:
+        found = acquire(pool(seed), AcquireSettings(strategy=strategy, batch=batch), seed)
+        assert len(found) == min(batch, 40) == len(set(found.ids))
+        assert set(found.ids) <= set(pool(seed).candidates.ids)
+        assert found.rank.tolist() == list(range(len(found)))
+        assert found.attributes["strategy"] == strategy == found.attributes["asked"]
+        reasons = [found.attributes["reasons"][r] for r in found.reason]
+        assert [r == "uniformly random probe" for r in reasons] == found.probe.tolist()
+        assert (np.diff(found.score[~found.probe]) <= 1e-12).all()
+        assert found.attributes["checkpoint"] == "c" * 64
+        assert found.attributes["descriptor_id"] == "d"
+
+    @every_strategy
+    @given(seed=st.integers(0, 1000))
+    @examples(max_examples=10, deadline=None)
+    def test_the_order_of_the_pool_does_not_matter(self, strategy: str, seed: int) -> None:
+        order = np.random.default_rng(seed + 1).permutation(40)
+        settings = AcquireSettings(strategy=strategy)
+        straight = acquire(pool(seed), settings, 3)
+        assert straight.digest == acquire(pool(seed).take(order), settings, 3).digest
+
+    @every_strategy
+    def test_the_order_of_equal_candidates_does_not_matter(self, strategy: str) -> None:
+        alike = described(np.tile(unit(np.random.default_rng(0), ATOMS), (12, 1)), list(range(12)))
+        ties = pool(candidates=alike, predictions=equally_uncertain(alike))
+        settings = AcquireSettings(strategy=strategy, batch=5)
+        assert (
+            acquire(ties, settings, 0).ids
+            == acquire(ties.take(np.arange(12)[::-1]), settings, 0).ids
+        )
+
+    @every_strategy
+    def test_rotated_frames_are_picked_alike(self, strategy: str) -> None:
+        straight, turned = molecules_pool(turn=False), molecules_pool(turn=True)
+        settings = AcquireSettings(strategy=strategy, batch=8)
+        one, other = acquire(straight, settings, 5), acquire(turned, settings, 5)
+        assert same(one, other, tolerance=1e-4)
+
+    @every_strategy
+    def test_seeds_repeat_and_differ(self, strategy: str) -> None:
+        settings = AcquireSettings(strategy=strategy, probe=0.25)
+        assert acquire(pool(), settings, 1).digest == acquire(pool(), settings, 1).digest
+        assert acquire(pool(), settings, 1).ids != acquire(pool(), settings, 2).ids
+
+    @every_strategy
+    def test_nothing_known_is_asked_again_and_nothing_twice(self, strategy: str) -> None:
+        whole = pool()
+        known = frozenset(whole.candidates.ids[:25])
+        again = np.concatenate([np.arange(40), np.arange(30, 40)])
+        doubled = Pool(
+            candidates=whole.candidates.take(again),
+            training=whole.training,
+            predictions=whole.predictions.take(again),
+            known_ids=known,
+        )
+        found = acquire(doubled, AcquireSettings(strategy=strategy, batch=30), 0)
+        assert sorted(found.ids) == sorted(set(whole.candidates.ids) - known)
+        counts = {"candidates": 50, "known": 25, "identical": 10, "new": 15}
+        assert found.attributes["pool"] == counts
+        assert "only 15" in found.attributes["warnings"][0]
+
+    @every_strategy
+    def test_nothing_new_is_an_error(self, strategy: str) -> None:
+        everything = pool(known_ids=frozenset(pool().candidates.ids))
+        with pytest.raises(InvalidInput, match="none of the 40"):
+            acquire(everything, AcquireSettings(strategy=strategy), 0)
+
+    @every_strategy
+    def test_what_is_not_finite_is_named(self, strategy: str) -> None:
+        whole = pool()
+        covariance = whole.predictions.force_covariance.copy()
+        covariance[4 * ATOMS + 1, 0, 2] = np.nan
+        arrays = {**whole.predictions.arrays, "force_covariance": covariance}
+        broken = pool(predictions=Predictions.from_arrays(arrays, whole.predictions.attributes))
+        with pytest.raises(InvalidInput, match=whole.candidates.ids[4][:8]):
+            acquire(broken, AcquireSettings(strategy=strategy), 0)
+
+    @every_strategy
+    def test_before_there_is_a_model_diversity_decides(self, strategy: str) -> None:
+        found = acquire(blind(pool()), AcquireSettings(strategy=strategy), 0)
+        needs_model = STRATEGIES[strategy].needs_predictions
+        assert found.attributes["strategy"] == ("farthest_point" if needs_model else strategy)
+        assert found.attributes["asked"] == strategy
+        assert ("no model yet" in found.attributes["reasons"][1]) == needs_model
+
+
+def equally_uncertain(candidates: Descriptors) -> Predictions:
+    arrays = predicted(candidates, np.random.default_rng(0)).arrays
+    arrays["force_covariance"] = np.tile(np.eye(3), (len(candidates.numbers), 1, 1))
+    return Predictions.from_arrays(arrays, {"checkpoint": "c" * 64})
+
+
+def molecules_pool(turn: bool) -> Pool:
+    """Ethanols under SOAP; turned ones keep their names, their covariances turn with them."""
+    rng, turns = np.random.default_rng(0), np.random.default_rng(1)
+    frames, covariances = [], []
+    for _ in range(24):
+        atoms = molecule("CH3CH2OH")
+        atoms.positions += rng.normal(0, 0.08, (9, 3))
+        roots = rng.normal(size=(9, 3, 3))
+        rotation = Rotation.random(rng=turns).as_matrix() if turn else np.eye(3)
+        atoms.positions = atoms.positions @ rotation.T
+        roots = rotation @ roots
+        frames.append(from_atoms(atoms))
+        covariances.append(roots @ roots.transpose(0, 2, 1))
+    all_vectors = describe(as_configurations(frames), DescribeSettings(), [1, 6, 8])
+    names = digest.to_bytes([identity(i) for i in range(24)])
+    named = Descriptors.from_arrays(
+        {**all_vectors.arrays, "configuration_id": names}, all_vectors.attributes
+    )
+    candidates, training = named.take(range(18)), named.take(range(18, 24))
+    arrays = predicted(candidates, rng).arrays
+    arrays["force_covariance"] = np.concatenate(covariances)[: 18 * 9]
+    return Pool(
+        candidates=candidates,
+        training=training,
+        predictions=Predictions.from_arrays(arrays, {"checkpoint": "c" * 64}),
+    )
+
+
+class TestProbe:
+    def test_is_the_same_for_every_strategy_and_model(self) -> None:
+        drawn = set()
+        for strategy in STRATEGIES:
+            for whole in (pool(), blind(pool())):
+                found = acquire(whole, AcquireSettings(strategy=strategy, probe=0.2), 6)
+                drawn.add(tuple(np.array(found.ids)[found.probe]))
+        assert len(drawn) == 1
+
+    @pytest.mark.parametrize(
+        ("batch", "share", "count"),
+        [(16, 0.125, 2), (16, 0, 0), (16, 0.01, 1), (10, 0.1, 1), (2, 0.9, 1), (40, 0.5, 20)],
+    )
+    def test_its_share(self, batch: int, share: float, count: int) -> None:
+        found = acquire(pool(), AcquireSettings(batch=batch, probe=share), 0)
+        assert found.probe.sum() == count
+        assert len(found) == batch
+
+    def test_the_last_candidate_is_learned_from(self) -> None:
+        found = acquire(pool().take(np.array([3])), AcquireSettings(), 0)
+        assert found.probe.tolist() == [False]
+
+    def test_is_uniform_whatever_the_scores(self) -> None:
+        whole = pool(frames=10)
+        counts = dict.fromkeys(whole.candidates.ids, 0)
+        for seed in range(2000):
+            found = acquire(whole, AcquireSettings(strategy="max_variance", batch=2), seed)
+            counts[np.array(found.ids)[found.probe][0]] += 1
+        expected = 200
+        chi2 = sum((n - expected) ** 2 / expected for n in counts.values())
+        assert chi2 < 27.9  # 99.9 % of chi-squared with 9 degrees of freedom
+
+
+class TestMaxVariance:
+    def test_asks_for_the_largest_calibrated_variance(self) -> None:
+        factor = Factor(alpha=3.0, mean_z2=9.0, frames=10, fitted=True)
+        calibration = Calibration(generation="g", checkpoint="c", energy=factor, forces=factor)
+        whole = pool(calibration=calibration)
+        found = acquire(whole, AcquireSettings(strategy="max_variance", probe=0, batch=5), 0)
+        trace = np.trace(whole.predictions.force_covariance, axis1=1, axis2=2).reshape(40, ATOMS)
+        expected = 9 * trace.max(axis=1)
+        best = np.argsort(-expected)[:5]
+        assert found.ids == [whole.candidates.ids[row] for row in best]
+        np.testing.assert_allclose(found.score, expected[best])
+
+    def test_the_largest_cartesian_component_would_depend_on_the_frame(self) -> None:
+        # the negative control of the rotation contract
+        straight, turned = (molecules_pool(turn).predictions for turn in (False, True))
+
+        def worst(predictions: Predictions) -> np.ndarray:
+            return np.asarray(np.diagonal(predictions.force_covariance, axis1=1, axis2=2).max(1))
+
+        assert not np.allclose(worst(straight), worst(turned), rtol=0.01)
+
+
+def points(values: list[list[float]], names: list[object]) -> Descriptors:
+    return described(np.array(values, dtype=np.float32).reshape(-1, 2), names, atoms=1)
+
+
+coordinates = st.lists(
+    st.tuples(st.integers(-8, 8), st.integers(-8, 8)), min_size=4, max_size=9, unique=True
+)
+
+
+class TestFarthestPoint:
+    SETTINGS = AcquireSettings(strategy="farthest_point", probe=0, batch=2)
+
+    @given(places=coordinates, centres=st.integers(0, 2), picks=st.integers(2, 3))
+    @examples(max_examples=60, deadline=None)
+    def test_covers_at_most_twice_as_badly_as_the_best_choice(
+        self, places: list[tuple[int, int]], centres: int, picks: int
+    ) -> None:
+        fixed, free = places[:centres], places[centres:]
+        picks = min(picks, len(free))
+        whole = Pool(
+            candidates=points([list(p) for p in free], [("c", i) for i in range(len(free))]),
+            training=points([list(p) for p in fixed], [("t", i) for i in range(centres)]),
+            predictions=Predictions.empty({}),
+        )
+        chosen = farthest_point.pick(whole, picks, np.random.default_rng(0)).rows
+
+        def radius(rows: Any) -> float:
+            known = [*fixed, *(free[row] for row in rows)]
+            return float(cdist(free, known).min(axis=1).max())
+
+        best = min(radius(rows) for rows in combinations(range(len(free)), picks))
+        assert radius(chosen) <= 2 * best + 1e-5
+
+    def test_a_copy_of_a_training_frame_is_the_last_choice(self) -> None:
+        whole = pool(frames=6)
+        training = Descriptors.concatenate(
+            [whole.training, whole.candidates.take([2])], whole.training.attributes
+        )
+        copied = pool(frames=6, training=8, candidates=whole.candidates)
+        copied = Pool(candidates=whole.candidates, training=training, predictions=whole.predictions)
+        picks = farthest_point.pick(copied, 6, np.random.default_rng(0))
+        assert picks.rows[-1] == 2
+        assert picks.scores[-1] == 0
+        assert farthest_point.pick(whole, 6, np.random.default_rng(0)).rows[-1] != 2
+
+    def test_the_training_set_decides(self) -> None:
+        first = acquire(pool(), self.SETTINGS, 0)
+        chosen = pool().candidates.take([pool().candidates.ids.index(first.ids[0])])
+        richer = Descriptors.concatenate([pool().training, chosen], {"descriptor_id": "d"})
+        second = acquire(pool(training=8).take(np.arange(40)), self.SETTINGS, 0)
+        assert second.ids == first.ids
+        whole = pool()
+        changed = Pool(candidates=whole.candidates, training=richer, predictions=whole.predictions)
+        assert acquire(changed, self.SETTINGS, 0).ids[0] != first.ids[0]
+
+    def test_one_defect_is_not_diluted_by_its_frame(self) -> None:
+        rng = np.random.default_rng(0)
+        common = unit(rng, 1)[0]
+        frames = np.tile(common, (5 * 50, 1)) + rng.normal(0, 0.02, (250, 5))
+        frames[3 * 50 + 10] = -common
+        whole = Pool(
+            candidates=described(frames, list(range(5)), atoms=50),
+            training=described(np.tile(common, (50, 1)), ["t"], atoms=50),
+            predictions=Predictions.empty({}),
+        )
+        assert farthest_point.pick(whole, 1, rng).rows.tolist() == [3]
+
+    def test_elements_are_compared_with_themselves_only(self) -> None:
+        vector = unit(np.random.default_rng(0), 1)[0]
+        twin, other = np.stack([vector, vector]), np.stack([vector, -vector])
+        whole = Pool(
+            candidates=described(np.concatenate([twin, other]), ["a", "b"], atoms=2),
+            training=described(other, ["t"], atoms=2),
+            predictions=Predictions.empty({}),
+        )
+        picks = farthest_point.pick(whole, 2, np.random.default_rng(0))
+        assert picks.rows.tolist() == [0, 1]
+        np.testing.assert_allclose(picks.scores, [2, 0], atol=1e-6)
+
+    def test_an_element_never_seen_is_as_far_as_can_be(self) -> None:
+        whole = pool()
+        training = whole.training.arrays
+        one = np.arange(0, len(training["numbers"]), ATOMS)
+        only_hydrogen = Descriptors(
+            configuration_id=training["configuration_id"],
+            row_size=np.ones(8),
+            numbers=training["numbers"][one],
+            descriptor=training["descriptor"][one],
+            attributes={"descriptor_id": "d"},
+        )
+        new = Pool(
+            candidates=whole.candidates, training=only_hydrogen, predictions=whole.predictions
+        )
+        scores = farthest_point.pick(new, 3, np.random.default_rng(0)).scores
+        assert scores[0] == pytest.approx(2.0, abs=1e-6)
+        assert scores[1] < 2.0
+
+    def test_begins_with_the_most_ordinary_frame_when_nothing_is_known(self) -> None:
+        nothing = Descriptors.empty({}, feature=2)
+        whole = Pool(
+            candidates=points([[0, 0], [4, 0], [5, 1], [9, 0]], list("abcd")),
+            training=nothing,
+            predictions=Predictions.empty({}),
+        )
+        picks = farthest_point.pick(whole, 3, np.random.default_rng(0))
+        assert picks.rows.tolist() == [1, 3, 0]
+        assert picks.facts["typical_spacing"] is None
+
+    def test_scores_are_in_units_of_the_typical_spacing(self) -> None:
+        whole = pool()
+        picks = farthest_point.pick(whole, 2, np.random.default_rng(0))
+        spacing = typical_spacing(whole.training)
+        assert spacing is not None
+        assert picks.facts["typical_spacing"] == spacing
+        worst = max(
+            nearest(
+                whole.candidates.descriptor[whole.candidates.atoms_of(int(picks.rows[0]))][kind::2],
+                whole.training.descriptor[whole.training.numbers == kind + 1],
+            ).max()
+            for kind in (0, 1)
+        )
+        assert picks.scores[0] == pytest.approx(worst / spacing)
+
+
+class TestDistances:
+    def test_blocks_agree_with_scipy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        rng = np.random.default_rng(0)
+        ours, theirs = unit(rng, 57), unit(rng, 83)
+        monkeypatch.setattr(blocks, "BLOCK", 7)
+        np.testing.assert_allclose(
+            nearest(ours, theirs), cdist(ours, theirs).min(axis=1), atol=1e-7
+        )
+        groups = rng.integers(0, 3, 57), rng.integers(0, 3, 83)
+        apart = np.where(groups[0][:, None] == groups[1], np.inf, cdist(ours, theirs)).min(axis=1)
+        np.testing.assert_allclose(nearest(ours, theirs, groups), apart, atol=1e-7)
+
+    def test_a_copy_has_distance_zero(self) -> None:
+        vectors = unit(np.random.default_rng(0), 50, 800).astype(np.float32)
+        assert (nearest(vectors, vectors) == 0).all()
+        assert np.isinf(nearest(vectors, vectors[:0])).all()
+
+    def test_the_spacing_is_between_frames(self) -> None:
+        places = [[float(i), 0.0] for i in range(12)]
+        assert typical_spacing(points(places, list(range(12)))) == pytest.approx(1.0)
+        # two atoms of one frame are no neighbours of each other
+        pairs = np.repeat(np.array(places), 4, axis=0)
+        assert typical_spacing(described(pairs, list(range(12)))) == pytest.approx(1.0)
+
+    def test_too_few_or_equal_frames_have_no_spacing(self) -> None:
+        assert typical_spacing(points([[0, 0], [1, 0]], [0, 1])) is None
+        assert typical_spacing(points([[0, 0]] * 20, list(range(20)))) is None
+        assert typical_spacing(Descriptors.empty({}, feature=3)) is None
+
+
+class TestPool:
+    def test_parts_of_different_candidates_are_refused(self) -> None:
+        with pytest.raises(InvalidInput, match="different candidates"):
+            pool(predictions=pool(seed=1).predictions)
+
+    def test_different_descriptors_are_refused(self) -> None:
+        training = Descriptors.from_arrays(pool().training.arrays, {"descriptor_id": "other"})
+        with pytest.raises(InvalidInput, match="different descriptors"):
+            Pool(candidates=pool().candidates, training=training, predictions=pool().predictions)
+
+
+def test_an_unknown_strategy_lists_the_known_ones() -> None:
+    with pytest.raises(InvalidParameters) as caught:
+        AcquireSettings.checked({"strategy": "best"}, "acquire")
+    assert all(name in str(caught.value) for name in STRATEGIES)

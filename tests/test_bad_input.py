@@ -1,0 +1,167 @@
+"""What a user gets wrong: one clear error each, and nothing half-written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ase import Atoms
+from ase.build import molecule
+from projects import Project, made
+
+from aldata.cli.main import main
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[..., Project]:
+    def make(atoms: Atoms | None = None, **values: Any) -> Project:
+        (atoms or molecule("H2O")).write(tmp_path / "input.xyz")
+        return made(tmp_path / "project", tmp_path / "input.xyz", values, 1)
+
+    return make
+
+
+def _fails(project: Project, *expected: str) -> None:
+    """The seed stage stops with one message, and leaves no artifact and no call behind."""
+    done = project.run("python", "-m", "pipelines.seed")
+    assert done.returncode == 1
+    for text in expected:
+        assert text in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (project.root / "generations").exists()
+    assert project.ended_calls() == []
+
+
+def test_an_unknown_parameter_lists_the_valid_ones(project: Callable[..., Project]) -> None:
+    one = project()
+    one.set({"explore.temprature": 3})
+    _fails(one, "explore.temprature", "temperatures", "params.yaml")
+
+
+def test_all_violations_are_reported_at_once(project: Callable[..., Project]) -> None:
+    one = project()
+    one.set({"explore.timestep": -1.0, "acquire.batch": 0})
+    _fails(one, "explore.timestep", "acquire.batch", "2 problems")
+
+
+def test_an_unknown_strategy_lists_the_valid_ones(project: Callable[..., Project]) -> None:
+    one = project()
+    one.set({"acquire.strategy": "clever"})
+    _fails(one, "clever", "farthest_point", "max_variance", "random")
+
+
+def test_a_generations_own_typo_is_found_before_any_work(project: Callable[..., Project]) -> None:
+    one = project()
+    one.set({"generations.g000.train": {"membres": 2}})
+    _fails(one, "generations.g000.train", "membres", "members")
+
+
+def test_an_unknown_oracle_setting(project: Callable[..., Project]) -> None:
+    one = project()
+    one.set({"oracle.settings": {"functional": "pbe"}})
+    _fails(one, "functional", "xc")
+
+
+def test_an_unknown_oracle_lists_the_valid_ones(project: Callable[..., Project]) -> None:
+    one = project()
+    one.set({"oracle.name": "vasp"})
+    _fails(one, "vasp", "pyscf", "emt")
+
+
+@pytest.mark.parametrize("content", ["", "not a geometry at all", "3\n\nH 0 0 0\n"])
+def test_an_unreadable_or_empty_structure_file(
+    project: Callable[..., Project], content: str
+) -> None:
+    one = project()
+    (one.root / "structures" / "input.xyz").write_text(content)
+    _fails(one, "structures/input.xyz")
+
+
+def test_a_missing_structure_file(project: Callable[..., Project]) -> None:
+    one = project()
+    one.set({"seed.structures": "structures/nothing.xyz"})
+    _fails(one, "structures/nothing.xyz", "no such file")
+
+
+def test_elements_without_a_basis(project: Callable[..., Project]) -> None:
+    uranium = Atoms("UH2", positions=[[0, 0, 0], [2, 0, 0], [-2, 0, 0]])
+    _fails(project(uranium), "def2-svp", "U")
+
+
+def test_odd_electrons_with_spin_zero(project: Callable[..., Project]) -> None:
+    _fails(project(molecule("OH")), "electron", "spin")
+
+
+def test_a_parent_that_does_not_exist(project: Callable[..., Project]) -> None:
+    one = project()
+    one.set({"generations.g000.parent": "g007"})
+    _fails(one, "g000", "no parent 'g007'")
+
+
+def test_a_generation_that_is_its_own_ancestor(project: Callable[..., Project]) -> None:
+    one = project()
+    one.set({"generations.g000.parent": "g000"})
+    _fails(one, "its own ancestor", "g000 -> g000")
+
+
+def test_another_behaviour_version_names_the_upgrade(project: Callable[..., Project]) -> None:
+    one = project()
+    one.set({"behaviour.train": 99})
+    _fails(one, "train: 99 in the project", "aldata upgrade")
+    one.ok("aldata", "upgrade")
+    assert "train: 1" in (one.root / "params.yaml").read_text()
+
+
+def test_params_that_are_not_yaml(project: Callable[..., Project]) -> None:
+    one = project()
+    (one.root / "params.yaml").write_text("a: [1,\n b: }")
+    _fails(one, "params.yaml", "not valid YAML")
+
+
+def test_advance_refuses_a_bad_name_and_leaves_the_file_alone(
+    project: Callable[..., Project],
+) -> None:
+    one = project()
+    before = (one.root / "params.yaml").read_text()
+    for arguments in (["--name", "g000"], ["--parent", "g9"], ["--name", "Seed!"]):
+        done = one.run("aldata", "advance", *arguments)
+        assert done.returncode == 1, arguments
+        assert (one.root / "params.yaml").read_text() == before
+
+
+def test_outside_a_project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        assert main(["status"]) == 1
+        assert "aldata init DIR" in capsys.readouterr().err
+        (tmp_path / "params.yaml").write_text("")
+        (tmp_path / "dvc.yaml").write_text("")
+        assert main(["status"]) == 1
+        assert "not in a git repository" in capsys.readouterr().err
+    finally:
+        os.chdir(here)
+
+
+def test_without_dvc(project: Callable[..., Project]) -> None:
+    one = project()
+    (one.root / ".dvc").rename(one.root / ".dvc.away")
+    done = one.run("aldata", "status")
+    assert done.returncode == 1
+    assert "dvc init" in done.stderr
+
+
+def test_init_refuses_a_folder_in_use_and_a_missing_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "thesis.tex").write_text("precious")
+    assert main(["init", str(tmp_path / "used")]) == 1
+    assert "not an empty folder" in capsys.readouterr().err
+    assert [p.name for p in (tmp_path / "used").iterdir()] == ["thesis.tex"]
+    assert main(["init", str(tmp_path / "new"), "--structures", "nowhere.xyz"]) == 1
+    assert "nowhere.xyz" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,334 @@
+"""A known factor is recovered, the naive one is not, and mean z^2 is one when calibrated."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_labels import THEORY, committee_of, make_labels, molecule
+
+from aldata.artifacts.documents import Calibration, Entry, Factor, Manifest, Noise
+from aldata.artifacts.frames import Labels, Predictions
+from aldata.calibrate import (
+    ESTIMATORS,
+    CalibrateSettings,
+    calibrate,
+    null_calibration,
+    prequential,
+    reliability,
+)
+from aldata.calibrate.committee import Spread
+from aldata.errors import InvalidInput, InvalidParameters
+from aldata.evaluate import METRICS
+
+TRUE = 1.7
+SETTINGS = CalibrateSettings()
+QUIET = Noise(theory_id=THEORY, sigma_energy=0.0, sigma_forces=0.0, source="none")
+SAMPLES = 200_000
+
+
+def ratios(members: int, dimension: int, shape=None, seed: int = 0):
+    """|e|^2 and s^2 of a committee that is TRUE times too narrow, on frames of many sigmas."""
+    rng = np.random.default_rng(seed)
+    width = np.ones(dimension) if shape is None else np.asarray(shape) / np.mean(shape)
+    scale = np.exp(rng.normal(scale=0.5, size=(SAMPLES, 1))) * np.sqrt(width)
+    draws = rng.normal(size=(members, SAMPLES, dimension)) * scale
+    error = TRUE * scale * rng.normal(size=(SAMPLES, dimension)) - draws.mean(axis=0)
+    return np.square(error).sum(axis=1), draws.var(axis=0, ddof=1).sum(axis=1)
+
+
+def alpha_of(estimator: str, error2, variance, spread: Spread, noise2: float = 0.0) -> float:
+    return np.sqrt(ESTIMATORS[estimator](error2, variance, noise2, spread) - 1 / spread.members)
+
+
+@pytest.mark.parametrize("estimator", sorted(ESTIMATORS))
+@pytest.mark.parametrize("members", [4, 5, 8])
+@pytest.mark.parametrize("dimension", [1, 3])
+def test_a_known_factor_is_recovered(estimator, members, dimension):
+    spread = Spread(members, dimension)
+    error2, variance = ratios(members, dimension)
+    found = alpha_of(estimator, error2, variance, spread)
+    blocks = [
+        alpha_of(estimator, e, v, spread)
+        for e, v in zip(np.split(error2, 20), np.split(variance, 20), strict=True)
+    ]
+    # the moments of four members' energies have no variance: their blocks scatter without bound
+    heavy = estimator == "moments" and spread.freedom <= 4
+    assert found == pytest.approx(TRUE, abs=0.15 if heavy else 4 * np.std(blocks) / np.sqrt(20))
+    assert found == pytest.approx(TRUE, rel=0.1 if heavy else 0.02)
+
+
+@pytest.mark.parametrize(("members", "dimension"), [(4, 1), (5, 1), (4, 3), (5, 3)])
+def test_the_naive_factor_is_biased(members, dimension):
+    error2, variance = ratios(members, dimension)
+    naive = np.sqrt(np.mean(error2 / variance))
+    assert naive > (1.3 if dimension == 1 else 1.05) * TRUE
+
+
+def test_few_energies_of_four_members_mislead_the_moments_but_not_the_likelihood():
+    error2, variance = ratios(4, 1)
+    few = [
+        (e, v) for e, v in zip(np.split(error2, 20_000), np.split(variance, 20_000), strict=True)
+    ]
+    spread = Spread(4, 1)
+    scale2 = {
+        name: [ESTIMATORS[name](e, v, 0.0, spread) for e, v in few[:500]] for name in ESTIMATORS
+    }
+    median = {k: np.sqrt(max(np.median(v) - 0.25, 0)) for k, v in scale2.items()}
+    assert median["likelihood"] == pytest.approx(TRUE, rel=0.1)
+    assert median["moments"] < 0.85 * TRUE
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((2, 1, 1), 1.72), ((4, 1, 1), 1.78), ((10, 1, 1), 1.93)]
+)
+def test_anisotropic_forces_give_the_stated_bias(shape, expected):
+    error2, variance = ratios(4, 3, shape)
+    found = alpha_of("moments", error2, variance, Spread(4, 3))
+    assert found == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize("estimator", sorted(ESTIMATORS))
+def test_noise_of_known_size_leaves_the_factor_unchanged(estimator):
+    error2, variance = ratios(5, 3)
+    noise = 0.3
+    rng = np.random.default_rng(1)
+    # |e + n|^2 for isotropic noise: the cross term needs one direction only
+    along = rng.normal(scale=noise, size=len(error2))
+    across = np.square(rng.normal(scale=noise, size=(len(error2), 2))).sum(axis=1)
+    noisy = np.square(np.sqrt(error2) + along) + across
+    spread = Spread(5, 3)
+    found = alpha_of(estimator, noisy, variance, spread, noise**2)
+    assert found == pytest.approx(TRUE, rel=0.02)
+    assert alpha_of(estimator, noisy, variance, spread, 0.0) > 1.015 * TRUE
+
+
+def test_no_error_at_all_gives_the_smallest_factor():
+    labels = probe_labels(40)
+    predictions = committee_of(labels, 4, 0.0, seed=0)
+    exact = Predictions.from_arrays(
+        predictions.arrays | {"energy": labels.energy, "forces": labels.forces},
+        predictions.attributes,
+    )
+    found = calibrate(exact, labels, QUIET, SETTINGS, None, "g000")
+    assert found.energy.alpha == found.forces.alpha == SETTINGS.smallest_alpha
+    assert found.energy.fitted
+
+
+def probe_labels(n: int, first: int = 0) -> Labels:
+    return make_labels([molecule(k) for k in range(first, first + n)], purpose="probe")
+
+
+def manifest_of(labels: Labels, roles: list[str], generation: str = "g001") -> Manifest:
+    entries = [
+        Entry(
+            call=call,
+            configuration=identity,
+            result="0" * 64,
+            status="accepted",
+            role=role,
+            purpose="probe",
+            lineage="g001/trajectory-0",
+        )
+        for call, identity, role in zip(labels.call_ids, labels.ids, roles, strict=True)
+    ]
+    return Manifest(
+        generation=generation, parent=None, theory_id=THEORY, species=[1, 8], entries=entries
+    )
+
+
+@pytest.mark.parametrize("members", [4, 5])
+def test_calibrate_recovers_the_factor_of_a_committee(members):
+    labels = probe_labels(1500)
+    predictions = committee_of(labels, members, TRUE, seed=1)
+    found = calibrate(predictions, labels, QUIET, SETTINGS, None, "g001")
+    assert found.energy.alpha == pytest.approx(TRUE, rel=0.1)
+    assert found.forces.alpha == pytest.approx(TRUE, rel=0.05)
+    assert found.forces.mean_z2 > 2.0
+    assert (found.generation, found.checkpoint) == ("g001", predictions.attributes["checkpoint"])
+    assert found.energy.frames == found.forces.frames == 1500
+    assert found.energy.fitted
+    assert found.forces.fitted
+
+
+def test_too_few_probe_frames_or_members_inherit_the_parents_factors():
+    previous = null_calibration("g000", "0" * 64).model_copy(
+        update={"energy": Factor(alpha=2.5, mean_z2=1.0, frames=9, fitted=True)}
+    )
+    for labels, members in ((probe_labels(3), 4), (probe_labels(30), 3)):
+        predictions = committee_of(labels, members, TRUE, seed=1)
+        found = calibrate(predictions, labels, QUIET, SETTINGS, previous, "g001")
+        assert (found.energy.alpha, found.forces.alpha) == (2.5, 1.0)
+        assert not found.energy.fitted
+        assert not found.forces.fitted
+        assert found.energy.frames == len(labels)
+    alone = calibrate(predictions, labels, QUIET, SETTINGS, None, "g001")
+    assert alone.energy.alpha == 1.0
+
+
+def test_no_probe_frames_at_all_is_no_error():
+    predictions = Predictions.empty({"checkpoint": "ab", "members": 4})
+    found = calibrate(predictions, probe_labels(0), QUIET, SETTINGS, None, "g000")
+    assert (found.energy.mean_z2, found.energy.frames) == (None, 0)
+
+
+def test_only_accepted_probe_frames_are_calibrated_on():
+    labels = make_labels(
+        [molecule(k) for k in range(60)],
+        purpose=["probe"] * 20 + ["acquired"] * 40,
+        status=["accepted"] * 15 + ["failed"] * 5 + ["accepted"] * 40,
+    )
+    predictions = committee_of(labels, 4, TRUE, seed=2)
+    found = calibrate(predictions, labels, QUIET, SETTINGS, None, "g001")
+    only = calibrate(predictions, labels.take(range(15)), QUIET, SETTINGS, None, "g001")
+    assert found == only
+    assert found.energy.frames == 15
+
+
+def test_order_and_surplus_of_predictions_do_not_matter():
+    labels = probe_labels(20)
+    predictions = committee_of(labels, 4, TRUE, seed=3)
+    mixed = predictions.take(np.random.default_rng(0).permutation(20))
+    half = labels.take(range(0, 20, 2))
+    straight = calibrate(predictions, half, QUIET, SETTINGS, None, "g001")
+    assert calibrate(mixed, half, QUIET, SETTINGS, None, "g001") == straight
+
+
+def test_a_missing_or_nameless_prediction_is_an_error():
+    labels = probe_labels(10)
+    predictions = committee_of(labels, 4, TRUE, seed=3)
+    with pytest.raises(InvalidInput, match="3 of 10 labelled frames have no prediction"):
+        calibrate(predictions.take(range(7)), labels, QUIET, SETTINGS, None, "g001")
+    nameless = Predictions.from_arrays(predictions.arrays, {})
+    with pytest.raises(InvalidInput, match="no attribute checkpoint and no attribute members"):
+        calibrate(nameless, labels, QUIET, SETTINGS, None, "g001")
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_the_force_factor_does_not_depend_on_the_frame_of_reference(seed):
+    labels = probe_labels(12)
+    predictions = committee_of(labels, 4, TRUE, seed=4, shape=(5, 1, 1))
+    q = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))[0]
+
+    def turned(columns):
+        arrays = columns.arrays | {"forces": columns.forces @ q.T}
+        if "force_covariance" in arrays:
+            arrays["force_covariance"] = q @ columns.force_covariance @ q.T
+        return type(columns).from_arrays(arrays, columns.attributes)
+
+    before = calibrate(predictions, labels, QUIET, SETTINGS, None, "g001")
+    after = calibrate(turned(predictions), turned(labels), QUIET, SETTINGS, None, "g001")
+    assert after.forces.alpha == pytest.approx(before.forces.alpha, rel=1e-9)
+
+
+@pytest.mark.parametrize("members", [5, 8])
+def test_mean_z2_on_new_frames_is_one_with_the_right_factor_only(members):
+    labels = probe_labels(3000)
+    predictions = committee_of(labels, members, TRUE, seed=5)
+    manifest = manifest_of(labels, ["probe"] * 3000)
+
+    def scores(alpha: float):
+        factor = Factor(alpha=alpha, mean_z2=None, frames=9, fitted=True)
+        calibration = Calibration(generation="g", checkpoint="c", energy=factor, forces=factor)
+        return prequential(predictions, labels, manifest, calibration, QUIET)["probe"]
+
+    right, wrong = scores(TRUE), scores(1.0)
+    assert right["forces_mean_z2"] == pytest.approx(1.0, abs=0.05)
+    assert right["energy_mean_z2"] == pytest.approx(1.0, abs=0.3 if members == 5 else 0.12)
+    assert right["energy_coverage_95"] == pytest.approx(0.95, abs=0.015)
+    assert right["forces_coverage_95"] == pytest.approx(0.95, abs=0.01)
+    assert wrong["forces_mean_z2"] > 2.0
+    assert wrong["forces_coverage_95"] < 0.9
+    # without the widening for not knowing sigma even the right factor looks overconfident
+    pair_z2 = np.mean(
+        np.square(predictions.energy - labels.energy) / (TRUE**2 * predictions.energy_variance)
+    )
+    assert pair_z2 > 1.2
+
+
+def test_prequential_scores_each_group_by_purpose_and_role():
+    frames = [molecule(k) for k in range(12)]
+    labels = make_labels(frames, purpose=["probe"] * 5 + ["acquired"] * 6 + ["imported"])
+    roles = ["probe"] * 4 + ["none"] + ["train"] * 4 + ["valid", "probe", "train"]
+    predictions = committee_of(labels, 4, TRUE, seed=6)
+    calibration = null_calibration("g000", "0" * 64)
+    found = prequential(predictions, labels, manifest_of(labels, roles), calibration, QUIET)
+    assert (found["probe"]["frames"], found["acquired"]["frames"]) == (4, 5)
+    error = 1000 * (predictions.energy - labels.energy)[:4] / 3
+    assert found["probe"]["energy_mae_meV_per_atom"] == pytest.approx(np.abs(error).mean())
+    named = {name.removeprefix("probe.") for name in METRICS if name.startswith("probe.")}
+    assert set(found["probe"]) == set(found["acquired"]) == named
+    json.dumps(found, allow_nan=False)
+
+
+def test_the_null_parent_scores_nothing():
+    labels = probe_labels(6)
+    found = prequential(
+        Predictions.empty({}),
+        labels,
+        manifest_of(labels, ["probe"] * 6),
+        null_calibration("seed", "0" * 64),
+        QUIET,
+    )
+    counts = {"frames", "atoms"}
+    assert all(found[group][name] == 0 for group in found for name in counts)
+    assert {v for scores in found.values() for k, v in scores.items() if k not in counts} == {None}
+
+
+def test_a_committee_that_agrees_too_well_gives_finite_scores():
+    labels = probe_labels(6)
+    predictions = committee_of(labels, 4, TRUE, seed=7)
+    agreed = {
+        "energy_variance": np.zeros(6),
+        "force_covariance": np.zeros_like(predictions.force_covariance),
+    }
+    flat = Predictions.from_arrays(predictions.arrays | agreed, predictions.attributes)
+    manifest = manifest_of(labels, ["probe"] * 6)
+    found = prequential(flat, labels, manifest, null_calibration("g", "c"), QUIET)
+    json.dumps(found, allow_nan=False)
+    fitted = calibrate(flat, labels, QUIET, SETTINGS, None, "g001")
+    assert np.isfinite([fitted.energy.alpha, fitted.forces.alpha]).all()
+
+
+def test_reliability_bins_are_equal_in_count_and_lie_near_the_diagonal():
+    labels = probe_labels(2000)
+    predictions = committee_of(labels, 8, TRUE, seed=8)
+    factor = Factor(alpha=TRUE, mean_z2=None, frames=9, fitted=True)
+    calibration = Calibration(generation="g", checkpoint="c", energy=factor, forces=factor)
+    points = reliability(predictions, labels, calibration, QUIET, 6)
+    counts = [point["atoms"] for point in points]
+    assert sum(counts) == 6000
+    assert max(counts) - min(counts) <= 1
+    predicted = [point["predicted_meV_per_A"] for point in points]
+    assert predicted == sorted(predicted)
+    quotient = [point["actual_meV_per_A"] / point["predicted_meV_per_A"] for point in points]
+    assert np.allclose(quotient, 1.0, atol=0.25)
+    overconfident = reliability(predictions, labels, null_calibration("g", "c"), QUIET, 6)
+    assert all(p["actual_meV_per_A"] > 1.3 * p["predicted_meV_per_A"] for p in overconfident)
+
+
+def test_reliability_of_little_or_nothing():
+    labels = probe_labels(1)
+    predictions = committee_of(labels, 4, TRUE, seed=9)
+    calibration = null_calibration("g", "c")
+    assert [p["atoms"] for p in reliability(predictions, labels, calibration, QUIET, 8)] == [
+        1,
+        1,
+        1,
+    ]
+    assert reliability(predictions, labels.take([]), calibration, QUIET, 8) == []
+
+
+def test_settings_list_the_estimators():
+    with pytest.raises(InvalidParameters, match="likelihood, moments"):
+        CalibrateSettings.checked({"energy_estimator": "guess"}, "calibrate")
+
+
+def test_the_null_calibration_is_one_and_unfitted():
+    found = null_calibration("seed", "0" * 64)
+    assert (found.energy.alpha, found.forces.alpha) == (1.0, 1.0)
+    assert not found.energy.fitted

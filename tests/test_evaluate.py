@@ -1,0 +1,249 @@
+"""Errors, test files, the metrics table, the learning curve and the data of the plots."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_labels import committee_of, make_labels, molecule
+
+from aldata.artifacts.conversion import to_atoms
+from aldata.artifacts.frames import Labels, Predictions
+from aldata.artifacts.schema import PURPOSES
+from aldata.calibrate import null_calibration
+from aldata.errors import InvalidInput, InvalidParameters
+from aldata.evaluate import (
+    METRICS,
+    EvaluateSettings,
+    Facts,
+    energy_parity,
+    errors,
+    extend_history,
+    flatten,
+    history_point,
+    metric_of,
+    metrics,
+    parity,
+    read_test_set,
+)
+
+
+def shifted(labels: Labels, energy, forces) -> Predictions:
+    """Predictions that differ from the labels by the given errors in eV and eV/A."""
+    exact = committee_of(labels, 4, 0.0, seed=0)
+    arrays = {"energy": labels.energy + energy, "forces": labels.forces + forces}
+    return Predictions.from_arrays(exact.arrays | arrays, exact.attributes)
+
+
+def test_known_errors_have_known_statistics():
+    labels = make_labels([molecule(0), molecule(1)])
+    force = np.zeros((6, 3))
+    force[0, 0], force[4, 2] = 0.3, -0.6
+    found = errors(shifted(labels, np.array([0.003, 0.009]), force), labels)
+    assert found["frames"] == 2
+    assert found["atoms"] == 6
+    assert found["energy_mae_meV_per_atom"] == pytest.approx(2.0)
+    assert found["energy_rmse_meV_per_atom"] == pytest.approx(np.sqrt(5.0))
+    assert found["energy_max_meV_per_atom"] == pytest.approx(3.0)
+    assert found["energy_rmse_shifted_meV_per_atom"] == pytest.approx(1.0)
+    assert found["forces_mae_meV_per_A"] == pytest.approx(50.0)
+    assert found["forces_rmse_meV_per_A"] == pytest.approx(1000 * np.sqrt(0.45 / 18))
+    assert found["forces_max_meV_per_A"] == pytest.approx(600.0)
+
+
+def test_only_accepted_labels_are_compared_in_any_order():
+    labels = make_labels(
+        [molecule(k) for k in range(4)], status=["accepted", "failed", "accepted", "rejected"]
+    )
+    accepted = labels.take([0, 2])
+    predictions = shifted(accepted, np.array([0.003, 0.009]), 0.1)
+    assert errors(predictions.take([1, 0]), labels) == errors(predictions, accepted)
+
+
+def test_nothing_to_compare_gives_none_and_a_missing_prediction_an_error():
+    labels = make_labels([molecule(0)])
+    empty = errors(Predictions.empty({}), labels.take([]))
+    assert empty.pop("frames") == empty.pop("atoms") == 0
+    assert set(empty.values()) == {None}
+    with pytest.raises(InvalidInput, match="1 of 1 labelled frames have no prediction"):
+        errors(Predictions.empty({}), labels)
+
+
+def test_a_prediction_that_is_not_finite_is_named():
+    labels = make_labels([molecule(0), molecule(1)])
+    force = np.zeros((6, 3))
+    force[5, 1] = np.nan
+    with pytest.raises(InvalidInput, match=f"1 of 2 .*{labels.ids[1]}"):
+        errors(shifted(labels, 0.0, force), labels)
+
+
+def labelled(seed: int, **keys) -> Atoms:
+    atoms = to_atoms(molecule(seed))
+    atoms.info = dict(keys.get("info", {}))
+    results = {"energy": -76.0 - seed, "forces": np.full((3, 3), 0.1 * seed)}
+    atoms.calc = SinglePointCalculator(atoms, **(keys.get("results", results)))
+    return atoms
+
+
+@pytest.mark.parametrize("suffix", ["xyz", "traj", "json"])
+def test_test_files_are_read_in_the_formats_of_ase(tmp_path, suffix):
+    path = tmp_path / f"hot.{suffix}"
+    write(path, [labelled(k) for k in range(3)])
+    found = read_test_set(path, charge=0, spin=2)
+    assert len(found) == 3
+    assert found.accepted.all()
+    assert np.allclose(found.energy, [-76.0, -77.0, -78.0])
+    assert np.allclose(found.forces.reshape(3, 9), np.outer([0, 0.1, 0.2], np.ones(9)))
+    assert np.allclose(found.positions[:3], molecule(0).positions, atol=1e-7)
+    assert set(found.purpose) == {PURPOSES.index("test")}
+    assert found.spin.tolist() == [2, 2, 2]
+    assert read_test_set(path, spin=2).digest == found.digest
+
+
+def test_reference_keys_win_over_a_calculators_results(tmp_path):
+    atoms = labelled(1, info={"REF_energy": -5.0})
+    atoms.arrays["REF_forces"] = np.full((3, 3), 7.0)
+    write(tmp_path / "a.xyz", atoms)
+    found = read_test_set(tmp_path / "a.xyz")
+    assert found.energy.tolist() == [-5.0]
+    assert (found.forces == 7.0).all()
+
+
+def test_bad_test_files_give_one_clear_error(tmp_path):
+    with pytest.raises(InvalidInput, match="there is no such file"):
+        read_test_set(tmp_path / "absent.xyz")
+    (tmp_path / "broken.xyz").write_text("3\nthis is\nnot a geometry\n")
+    with pytest.raises(InvalidInput, match=r"broken\.xyz: ase cannot read it"):
+        read_test_set(tmp_path / "broken.xyz")
+    (tmp_path / "empty.xyz").write_text("")
+    with pytest.raises(InvalidInput, match=r"empty\.xyz"):
+        read_test_set(tmp_path / "empty.xyz")
+    bare = to_atoms(molecule(9))
+    energy_only = labelled(8, results={"energy": -76.0})
+    endless = labelled(7, results={"energy": np.inf, "forces": np.zeros((3, 3))})
+    write(tmp_path / "bare.traj", [labelled(0), bare, energy_only, endless])
+    with pytest.raises(InvalidInput, match=r"3 of 4 frames lack .*first: frame 1"):
+        read_test_set(tmp_path / "bare.traj")
+
+
+@pytest.mark.parametrize(
+    "sets",
+    [
+        {"Hot set": "test_sets/a.xyz"},
+        {"generated": "test_sets/a.xyz"},
+        {"hot": "elsewhere/a.xyz"},
+        {"hot": "test_sets/../a.xyz"},
+    ],
+)
+def test_settings_refuse_bad_names_and_places(sets):
+    with pytest.raises(InvalidParameters, match="test_sets"):
+        EvaluateSettings.checked({"test_sets": sets}, "evaluate")
+    EvaluateSettings.checked({"test_sets": {"hot": "test_sets/a.xyz"}}, "evaluate")
+
+
+def facts(number: int) -> Facts:
+    return Facts(
+        generation=f"g{number:03}",
+        parent=f"g{number - 1:03}" if number else "seed",
+        strategy="random",
+        accepted=20,
+        rejected=1,
+        failed=2,
+        oracle_seconds=100.5,
+        train_frames=15 * (number + 1),
+        valid_frames=3,
+        probe_frames=2,
+    )
+
+
+def reported(number: int, history) -> dict:
+    labels = make_labels([molecule(k) for k in range(4)])
+    error = errors(shifted(labels, 0.01 / (number + 1), 0.1 / (number + 1)), labels)
+    names = {n.removeprefix("probe.") for n in METRICS if n.startswith("probe.")}
+    scores = {name: error.get(name, 1.0) for name in names}
+    return metrics(
+        facts(number),
+        {"probe": scores, "acquired": scores},
+        {"hot": error, "seed": error},
+        null_calibration("g000", "0" * 64),
+        history,
+    )
+
+
+def test_metrics_are_exactly_those_of_the_table():
+    flat = flatten(reported(0, []))
+    for name, value in flat.items():
+        metric = metric_of(name)
+        assert metric.meaning
+        assert value is None or isinstance(value, int | float | str)
+    assert {name.replace(".hot.", ".*.").replace(".seed.", ".*.") for name in flat} == set(METRICS)
+    json.dumps(flat, allow_nan=False)
+    with pytest.raises(KeyError):
+        metric_of("probe.guess")
+
+
+def test_the_unit_stands_in_the_name():
+    suffix = {"meV/atom": "_meV_per_atom", "meV/A": "_meV_per_A", "s": "seconds"}
+    for name, metric in METRICS.items():
+        if metric.unit not in ("", "1"):
+            assert suffix[metric.unit] in name
+
+
+def test_the_learning_curve_grows_by_one_point_and_sums_calls():
+    history: list[dict] = []
+    for number in range(3):
+        before = [dict(point) for point in history]
+        history = extend_history(history, history_point(reported(number, history)))
+        assert history[:-1] == before
+    assert [point["calls"] for point in history] == [23, 46, 69]
+    assert [point["oracle_seconds"] for point in history] == [100.5, 201.0, 301.5]
+    rmse = [point["test_forces_rmse_meV_per_A"] for point in history]
+    assert rmse == pytest.approx([100.0, 50.0, 100.0 / 3])
+    assert rmse == [point["test_hot_forces_rmse_meV_per_A"] for point in history]
+    assert len({tuple(point) for point in history}) == 1
+    json.dumps(history, allow_nan=False)
+
+
+def test_a_history_of_another_branch_is_refused():
+    history = extend_history([], history_point(reported(0, [])))
+    with pytest.raises(InvalidInput, match="g002"):
+        extend_history(history, history_point(reported(2, history)))
+    with pytest.raises(InvalidInput, match="g000"):
+        extend_history(history, history_point(reported(0, history)))
+
+
+@settings(max_examples=20, deadline=None)
+@given(frames=st.integers(0, 12), points=st.integers(10, 120))
+def test_parity_is_thinned_deterministically_and_keeps_the_worst(frames, points):
+    labels = make_labels([molecule(k) for k in range(frames)])
+    error = np.random.default_rng(frames).normal(size=(3 * frames, 3))
+    predictions = shifted(labels, 0.0, error)
+    found = parity(predictions, labels, points)
+    assert len(found) == min(points, 9 * frames)
+    assert found == parity(predictions, labels, points)
+    if frames:
+        off = [abs(p["predicted_eV_per_A"] - p["reference_eV_per_A"]) for p in found]
+        assert max(off) == pytest.approx(np.abs(error).max())
+        assert {p["element"] for p in found} <= {1, 8}
+
+
+def test_thinning_does_not_favour_an_axis():
+    labels = make_labels([molecule(k) for k in range(100)])
+    found = parity(shifted(labels, 0.0, 0.1), labels, 300)
+    counts = [sum(p["component"] == axis for p in found) for axis in "xyz"]
+    assert min(counts) > 70
+
+
+def test_energy_parity_is_relative_to_the_mean_label():
+    labels = make_labels([molecule(k) for k in range(5)])
+    found = energy_parity(shifted(labels, 0.003, 0.0), labels)
+    reference = np.array([p["reference_meV_per_atom"] for p in found])
+    predicted = np.array([p["predicted_meV_per_atom"] for p in found])
+    assert reference.mean() == pytest.approx(0.0, abs=1e-6)
+    assert np.allclose(predicted - reference, 1.0)

@@ -1,0 +1,238 @@
+"""The loop as a user runs it: real `dvc repro`, real oracles, two generations."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from projects import Project
+
+from aldata.artifacts.checkpoints import Checkpoint
+from aldata.artifacts.documents import Calibration, Manifest
+from aldata.artifacts.frames import Candidates, Labels, Selection
+from aldata.artifacts.schema import PURPOSES
+from aldata.curate import members, verify_chain
+
+pytestmark = pytest.mark.xdist_group("metal")
+
+
+def _chain(project: Project) -> list[Manifest]:
+    return [project.read(Manifest, g) for g in ("seed", "g000", "g001")]
+
+
+def test_status_reports_both_generations(metal: Project) -> None:
+    rows = metal.status()["generations"]
+    assert [row["name"] for row in rows] == ["g000", "g001"]
+    assert [row["parent"] for row in rows] == ["seed", "g000"]
+    for row in rows:
+        assert {"strategy", "accepted", "rejected", "failed", "oracle_seconds", "stale"} <= set(row)
+        assert row["accepted"] + row["rejected"] + row["failed"] == 8
+        assert row["stale"] is False
+        assert row["metrics"]["test"]["generated"]["forces_rmse_meV_per_A"] > 0
+    assert rows[0]["strategy"] == "farthest_point"
+    assert rows[1]["strategy"] == "max_variance"
+    assert rows[1]["metrics"]["probe"]["forces_rmse_meV_per_A"] > 0
+
+
+def test_status_prints_a_table(metal: Project) -> None:
+    text = metal.ok("aldata", "status")
+    assert re.search(r"g001\s+g000\s+max_variance\s+\d", text)
+    assert "mlflow ui" in text
+
+
+def test_labels_are_periodic_with_stress(metal: Project) -> None:
+    labels = metal.read(Labels, "g001")
+    assert labels.pbc.all()
+    assert np.isfinite(labels.stress[labels.accepted]).all()
+
+
+def test_the_manifests_form_a_chain_and_the_probe_is_never_trained_on(metal: Project) -> None:
+    chain = _chain(metal)
+    verify_chain(chain)
+    roles = members(chain)
+    probes = set(roles["probe"])
+    assert len(probes) == 4
+    assert not probes & (set(roles["train"]) | set(roles["valid"]))
+    for generation in ("g000", "g001"):
+        labels, selection = metal.read(Labels, generation), metal.read(Selection, generation)
+        asked = {i for i, p in zip(selection.ids, selection.probe, strict=True) if p}
+        drawn = labels.purpose == PURPOSES.index("probe")
+        assert {labels.ids[row] for row in np.flatnonzero(drawn)} == asked
+
+
+def test_every_candidate_has_its_lineage(metal: Project) -> None:
+    candidates = metal.read(Candidates, "g001")
+    parent = metal.read(Labels, "g000")
+    assert candidates.attributes["checkpoint"] == metal.read(Checkpoint, "g000").digest
+    parents = {bytes(row).hex() for row in candidates.parent_configuration}
+    assert parents <= set(parent.ids)
+    assert (candidates.temperature > 0).all()
+    assert len(candidates.attributes["trajectories"]) == len(set(candidates.trajectory.tolist()))
+
+
+def test_the_checkpoint_names_what_it_was_made_from(metal: Project) -> None:
+    checkpoint = metal.read(Checkpoint, "g001")
+    assert checkpoint.card["dataset"] == metal.read(Manifest, "g001").digest
+    assert metal.read(Calibration, "g001").checkpoint == checkpoint.digest
+    assert checkpoint.members == 4
+
+
+def test_stages_use_and_generate_what_dvc_yaml_says(metal: Project) -> None:
+    stages = yaml.safe_load((metal.root / "dvc.yaml").read_text())["stages"]
+    for generation, parent in (("g000", "seed"), ("g001", "g000")):
+        chain = {"seed", *({"g000"} if generation == "g001" else set())}
+        for verb, entry in stages.items():
+            if verb in {"seed", "record", "record-seed"}:
+                continue
+            stage = entry["do"]
+            deps = {_resolved(d, generation, parent) for d in stage["deps"]}
+            outs = {_resolved(o, generation, parent) for o in _outs(stage)}
+            path = metal.root / "generations" / generation / f"{verb}.activity.json"
+            activity = json.loads(path.read_text())
+            undeclared = set(activity["used"]) - deps
+            # The manifest's hash chain stands for everything that ancestors hold.
+            allowed = {p for p in undeclared if p.split("/")[1] in chain}
+            own = {f"generations/{generation}/labels.zarr"}
+            assert undeclared - allowed - own == set(), f"{verb} reads {undeclared - allowed}"
+            unused = {d for d in deps if d not in {"structures", "test_sets"}} - set(
+                activity["used"]
+            )
+            assert not unused, f"{verb} declares but does not read {unused}"
+            generated = set(activity["generated"]) | {
+                f"generations/{generation}/{verb}.activity.json"
+            }
+            assert generated == outs
+
+
+def _outs(stage: dict[str, Any]) -> list[str]:
+    found: list[Any] = [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]
+    return [next(iter(o)) if isinstance(o, dict) else o for o in found]
+
+
+def _resolved(path: str, generation: str, parent: str) -> str:
+    return path.replace("${key}", generation).replace("${item.parent}", parent)
+
+
+def test_git_alone_holds_the_record(metal: Project) -> None:
+    tracked = metal.ok("git", "ls-files", "generations").split()
+    for generation in ("seed", "g000", "g001"):
+        assert f"generations/{generation}/record/dataset.json" in tracked
+    assert not [path for path in tracked if ".zarr" in path]
+    activities = [p for p in tracked if p.startswith("generations/g001/record/") and "activity" in p]
+    assert len(activities) == 8
+
+
+def test_mlflow_has_a_run_per_generation_and_member(metal: Project) -> None:
+    database = sqlite3.connect(metal.root / "mlflow.db")
+    runs = dict(database.execute("select run_uuid, name from runs where status = 'FINISHED'"))
+    tags = database.execute("select run_uuid, key, value from tags").fetchall()
+    database.close()
+    nested = {run for run, key, _ in tags if key == "mlflow.parentRunId"}
+    assert len(runs) == 2 * (1 + 4)
+    assert len(nested) == 2 * 4
+    digests = {value for _, _, value in tags}
+    assert metal.read(Checkpoint, "g001").digest in digests
+
+
+def test_a_second_repro_runs_nothing(metal: Project) -> None:
+    before = metal.ended_calls()
+    text = metal.ok("dvc", "repro")
+    assert "Running stage" not in text
+    assert metal.ended_calls() == before
+
+
+def test_an_experiment_repeats_no_call(
+    metal: Project, copy_of: Callable[[Project], Project]
+) -> None:
+    project = copy_of(metal)
+    before = set(project.ended_calls())
+    times = _mtimes(project, before)
+    text = project.ok("dvc", "exp", "run", "--temp", "-n", "chance", "-S", "acquire.strategy=random")
+    assert re.search(r"g000: 8 calls asked for, \d+ of them new", text)
+    assert _mtimes(project, before) == times
+    new = len(set(project.ended_calls()) - before)
+    assert 0 < new <= 16
+    shown = project.ok("dvc", "exp", "show", "--csv")
+    assert "chance" in shown
+    assert "forces_rmse_meV_per_A" in shown
+    runs = sqlite3.connect(project.root / "mlflow.db")
+    experiments = {v for (v,) in runs.execute("select value from tags where key like '%experiment%'")}
+    runs.close()
+    assert "chance" in experiments
+
+
+def _mtimes(project: Project, calls: set[str]) -> dict[str, int]:
+    folder = project.root / ".aldata" / "ledger" / "calls"
+    return {call: (folder / call[:2] / f"{call}.json").stat().st_mtime_ns for call in calls}
+
+
+def test_history_is_not_bought_again_by_accident(
+    metal: Project, copy_of: Callable[[Project], Project]
+) -> None:
+    project = copy_of(metal)
+    calls = project.ended_calls()
+    original = (project.root / "params.yaml").read_text()
+    project.set({"explore.temperatures": [350.0]})
+    stale = {row["name"]: row["stale"] for row in project.status()["generations"]}
+    assert stale == {"g000": False, "g001": True} or stale == {"g000": True, "g001": True}
+    refused = project.run("aldata", "advance")
+    assert refused.returncode == 1
+    assert "g001" in refused.stderr
+    assert "--allow-calls" in refused.stderr
+    assert (project.root / "params.yaml").read_text() != original
+    done = project.run("dvc", "repro")
+    assert done.returncode != 0
+    assert "git's history already holds this generation" in done.stderr
+    assert project.ended_calls() == calls
+    project.ok("dvc", "repro", "label@g001", ALDATA_ALLOW_CALLS="g001")
+    assert len(project.ended_calls()) > len(calls)
+
+
+def test_advance_adds_a_branch_and_keeps_comments(
+    metal: Project, copy_of: Callable[[Project], Project]
+) -> None:
+    project = copy_of(metal)
+    text = project.ok("aldata", "advance", "--parent", "g000", "--name", "g001b")
+    assert "Added g001b (parent g000)" in text
+    rows = {row["name"]: row for row in project.status()["generations"]}
+    assert rows["g001b"]["parent"] == "g000"
+    assert rows["g001b"]["accepted"] > 0
+    edited = (project.root / "params.yaml").read_text()
+    assert "# The plan: a tree of generations." in edited
+    assert project.read(Manifest, "g001b").parent == project.read(Manifest, "g001").parent
+
+
+def test_a_damaged_store_stops_the_stage_that_reads_it(
+    metal: Project, copy_of: Callable[[Project], Project]
+) -> None:
+    project = copy_of(metal)
+    chunk = next((project.path("g001", "labels") / "energy" / "c").iterdir())
+    content = bytearray(chunk.read_bytes())
+    content[0] ^= 1
+    chunk.unlink()
+    chunk.write_bytes(content)
+    done = project.run("python", "-m", "pipelines.curate", "g001")
+    assert done.returncode == 1
+    assert "energy" in done.stderr
+    assert "labels.zarr" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_two_stages_never_work_on_one_generation(
+    metal: Project, copy_of: Callable[[Project], Project]
+) -> None:
+    import fcntl
+
+    project = copy_of(metal)
+    lock = project.root / ".aldata" / "locks" / "g001"
+    with lock.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        done = project.run("python", "-m", "pipelines.curate", "g001")
+    assert done.returncode == 1
+    assert "another process works on this generation" in done.stderr

@@ -1,0 +1,105 @@
+"""Parameters: the plan's tree, merging, editing with comments kept, and the reference page."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aldata import params
+from aldata.errors import InvalidParameters
+from aldata.explore.settings import ExploreSettings
+from aldata.params.model import merged
+from aldata.params.reference import page
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return Path(shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml"))
+
+
+def test_the_shipped_file_is_valid_and_plans_four_generations(file: Path) -> None:
+    loaded = params.load(file)
+    assert loaded.in_order() == ["g000", "g001", "g002", "g003"]
+    assert loaded.descendants("g001") == ["g002", "g003"]
+    assert loaded.oracle.name == "pyscf"
+    assert loaded.behaviour == params.BEHAVIOUR
+
+
+def test_a_generations_changes_are_merged_into_the_default(file: Path) -> None:
+    params.set_values(file, {"generations.g001.explore": {"temperatures": [900.0]}})
+    loaded = params.load(file)
+    changed = loaded.settings_of("explore", "g001")
+    assert isinstance(changed, ExploreSettings)
+    assert changed.temperatures == [900.0]
+    assert changed.steps == loaded.explore.steps
+    assert loaded.settings_of("explore", "g000") == loaded.explore
+
+
+def test_every_verb_of_every_generation_has_its_own_seed(file: Path) -> None:
+    loaded = params.load(file)
+    seeds = {
+        loaded.random_seed_of(verb, name) for verb in params.VERBS for name in loaded.generations
+    }
+    assert len(seeds) == len(params.VERBS) * 4
+    assert loaded.random_seed_of("train", "g001") == params.load(file).random_seed_of(
+        "train", "g001"
+    )
+
+
+def test_adding_a_generation_keeps_comments_and_order(file: Path) -> None:
+    before = file.read_text().splitlines()
+    loaded = params.load(file)
+    name = params.next_name(loaded)
+    params.add_generation(file, loaded, name, "g001")
+    after = file.read_text().splitlines()
+    added = [line for line in after if line not in before]
+    assert len(added) == 1
+    assert added[0].strip().startswith("g004: {parent: g001, explore: {}")
+    assert [line for line in after if line != added[0]] == before
+    assert params.load(file).parent_of("g004") == "g001"
+
+
+def test_next_name_follows_the_highest_number(file: Path) -> None:
+    loaded = params.load(file)
+    params.add_generation(file, loaded, "g012b", "g003")
+    assert params.next_name(params.load(file)) == "g013"
+
+
+def test_an_unknown_generation_lists_those_there_are(file: Path) -> None:
+    with pytest.raises(InvalidParameters, match="g000, g001, g002, g003"):
+        params.load(file).plan_of("g009")
+
+
+def test_the_reference_page_is_current() -> None:
+    command = "python -m aldata.params.reference > docs/parameters.md"
+    assert (ROOT / "docs" / "parameters.md").read_text() == page(), f"run: {command}"
+
+
+def test_the_reference_explains_every_setting() -> None:
+    rows = [line.split("|") for line in page().splitlines() if line.startswith("| `")]
+    assert len(rows) > 50
+    assert [row[1] for row in rows if len(row[3].strip()) < 5] == []
+
+
+leaves = st.integers() | st.lists(st.integers(), max_size=2)
+inner = st.dictionaries(st.sampled_from("ab"), leaves, max_size=2)
+trees = st.dictionaries(st.sampled_from("abcd"), leaves | inner, max_size=3)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(default=trees, changes=trees)
+def test_merging_takes_every_change_and_keeps_the_rest(
+    default: dict[str, object], changes: dict[str, object]
+) -> None:
+    result = merged(default, changes)
+    assert set(result) == set(default) | set(changes)
+    assert merged(result, changes) == result
+    assert merged(default, {}) == default
+    for key in set(default) - set(changes):
+        assert result[key] == default[key]

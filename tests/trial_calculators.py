@@ -1,0 +1,91 @@
+"""ASE calculators for the tests of the labelling: springs to the origin, with bad habits on demand."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from ase.calculators.calculator import CalculationFailed, Calculator, all_changes
+
+FAR = 50.0
+"""A configuration whose first atom lies beyond this x (A) brings out the bad habit."""
+
+
+class Springs(Calculator):
+    """E = sum over pairs of (r^2 - 1)^2 / 2 in eV; each computation is noted in a file.
+
+    `side`: file that gets one line per computation: pid, and the first coordinate. `seconds`: time
+    that one takes. `habit`: what happens to configurations that lie far out.
+    """
+
+    implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
+
+    def __init__(self, side: str, seconds: float = 0.0, habit: str = "none") -> None:
+        super().__init__()
+        self.side, self.seconds, self.habit = Path(side), seconds, habit
+
+    def calculate(
+        self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes
+    ) -> None:
+        super().calculate(atoms, properties, system_changes)
+        far = atoms.positions[0, 0] > FAR
+        with self.side.open("a") as stream:
+            stream.write(f"{os.getpid()} {atoms.positions[0, 0]!r}\n")
+        time.sleep(self.seconds)
+        span = atoms.positions[:, None] - atoms.positions[None]
+        stretch = (span**2).sum(axis=-1) - 1.0
+        np.fill_diagonal(stretch, 0.0)
+        self.results["energy"] = float((stretch**2).sum() / 4)
+        self.results["forces"] = -2 * (stretch[:, :, None] * span).sum(axis=1)
+        if far:
+            getattr(self, self.habit)()
+
+    def none(self) -> None:
+        """No bad habit."""
+
+    def segfault(self) -> None:
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    def exit(self) -> None:
+        os._exit(3)
+
+    def hang(self) -> None:
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        self.side.with_name("hung").write_text(f"{os.getpid()} {child.pid}")
+        time.sleep(600)
+
+    def raise_anything(self) -> None:
+        raise KeyError("Ga")
+
+    def crash_once(self) -> None:
+        marker = self.side.with_name("crashed")
+        if not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def not_converge(self) -> None:
+        raise CalculationFailed("SCF not converged in 2 cycles")
+
+    def exhaust_memory(self) -> None:
+        raise MemoryError("Unable to allocate 554 MiB")
+
+    def answer_nan(self) -> None:
+        self.results["forces"][0, 0] = np.nan
+
+    def pull_hard(self) -> None:
+        self.results["forces"][:, 0] += [200.0, -200.0]
+
+    def push_all(self) -> None:
+        self.results["forces"] = self.results["forces"] + 1.0
+
+    def print_and_warn(self) -> None:
+        import warnings
+
+        os.write(1, b"below python\n")
+        warnings.warn("grid is coarse", stacklevel=2)
