@@ -26,7 +26,7 @@ from aldata.artifacts.schema import SAMPLERS
 from aldata.digest import to_hex
 from aldata.errors import InvalidInput, InvalidParameters
 from aldata.explore import Checks, ExploreSettings, Trajectory, explore, propose, walk
-from aldata.explore.checks import hottest_temperature
+from aldata.explore.checks import hottest_temperature, pieces_of
 
 SHORT = ExploreSettings(temperatures=[200, 400], replicas=2, steps=60, equilibration=20, interval=5)
 
@@ -230,7 +230,7 @@ def test_nothing_at_all_is_one_error_with_every_reason() -> None:
         explore(starts().take([]), trained(), SHORT, 0, serial, springs)
 
 
-def test_two_molecules_may_stay_two_and_cells_are_not_asked() -> None:
+def test_two_molecules_may_stay_two() -> None:
     pair = WATER.copy()
     other = WATER.copy()
     other.translate([0, 0, 6])
@@ -244,6 +244,13 @@ def test_two_molecules_may_stay_two_and_cells_are_not_asked() -> None:
         as_configurations([from_atoms(both)]), trained(), settings, 0, serial, calculator
     )
     assert {r["ended"] for r in found.attributes["trajectories"]} == {"completed"}
+
+
+def test_cells_are_one_piece_whatever_their_gaps() -> None:
+    sparse = Atoms("Cu2", positions=[[0, 0, 0], [0, 0, 9]], cell=[9, 9, 20])
+    assert pieces_of(from_atoms(sparse), Checks()) == 2
+    sparse.pbc = True
+    assert pieces_of(from_atoms(sparse), Checks()) == 1
 
 
 def test_small_systems_are_allowed_their_fluctuations() -> None:
@@ -270,6 +277,20 @@ def test_before_there_is_a_model_the_first_candidates_are_proposed_unchanged() -
         np.testing.assert_array_equal(found.arrays[name], first.arrays[name])
 
 
+def test_with_a_model_the_committee_mean_proposes() -> None:
+    from made_potentials import untrained
+
+    checkpoint = untrained(members=2, numbers=(1, 8))
+    assert not checkpoint.is_null
+    settings = SHORT.model_copy(update={"replicas": 1, "steps": 30})
+    first = Candidates.empty({"checkpoint": "0" * 64, "random_seed": 9, "trajectories": []})
+    found = propose(first, starts(), checkpoint, settings, 1, serial)
+    assert found.attributes["checkpoint"] == checkpoint.digest
+    assert len(found) > 0
+    assert found.digest == propose(first, starts(), checkpoint, settings, 1, serial).digest
+    assert found.ids != explore(starts(), checkpoint, settings, 1, serial, springs).ids
+
+
 def test_settings_that_keep_nothing_are_refused() -> None:
     with pytest.raises(InvalidParameters, match="nothing is kept"):
         ExploreSettings.checked({"steps": 50, "equilibration": 45, "interval": 10}, "explore")
@@ -292,9 +313,9 @@ def test_a_start_far_from_equilibrium_is_cooled_before_it_is_judged() -> None:
     hot = WATER.copy()
     hot.positions += np.random.default_rng(2).normal(0, 0.15, (3, 3))
     start = as_configurations([from_atoms(hot)])
-    base = {"temperatures": [50], "replicas": 4, "steps": 150, "interval": 5}
-    gentle = ExploreSettings(**base, equilibration_friction=0.02)
+    base = ExploreSettings(temperatures=[50], replicas=4, steps=150, interval=5)
+    gentle = base.model_copy(update={"equilibration_friction": 0.02})
     ended = explore(start, trained(), gentle, 0, serial, springs).attributes["trajectories"]
     assert any("a temperature of" in record["ended"] for record in ended)
-    ended = explore(start, trained(), ExploreSettings(**base), 0, serial, springs).attributes
+    ended = explore(start, trained(), base, 0, serial, springs).attributes
     assert {record["ended"] for record in ended["trajectories"]} == {"completed"}

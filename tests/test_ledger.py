@@ -216,10 +216,14 @@ def small_disk(tmp_path: Path):
 def test_a_full_disk_leaves_no_half_object(small_disk: Path) -> None:
     ledger = Ledger(small_disk, minimum_free_bytes=0)
     stored = []
-    with pytest.raises(LedgerError, match=os.strerror(errno.ENOSPC)) as caught:
+
+    def fill() -> None:
         for number in range(100):
             ledger.store(record(float(number)))
             stored.append(record(float(number)).call_id)
+
+    with pytest.raises(LedgerError, match=os.strerror(errno.ENOSPC)) as caught:
+        fill()
     assert "calls that have ended are safe" in str(caught.value)
     assert stored
     assert sorted(p.stem for p in small_disk.glob("calls/*/*")) == sorted(stored)

@@ -235,6 +235,13 @@ class TestImported:
         found = imported(tmp_path / "a.xyz", SeedSettings())
         np.testing.assert_allclose(found.stress, [[0, 0, 0, 0, 0, 0.007]])
 
+    def test_a_full_stress_tensor_is_put_in_order(self, tmp_path: Path) -> None:
+        frame = self.labelled(bulk("Cu", cubic=True), 0.01)
+        frame.info["stress"] = np.array([[1.0, 6, 5], [6, 2, 4], [5, 4, 3]])
+        write(tmp_path / "a.traj", frame)
+        found = imported(tmp_path / "a.traj", SeedSettings())
+        np.testing.assert_allclose(found.stress, [[1, 2, 3, 4, 5, 6]])
+
     def test_frames_without_labels_are_named(self, tmp_path: Path) -> None:
         frames = [
             self.labelled(ETHANOL, 0.01),

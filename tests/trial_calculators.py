@@ -36,7 +36,7 @@ class Springs(Calculator):
         super().calculate(atoms, properties, system_changes)
         far = atoms.positions[0, 0] > FAR
         with self.side.open("a") as stream:
-            stream.write(f"{os.getpid()} {atoms.positions[0, 0]!r}\n")
+            stream.write(f"{os.getpid()} {float(atoms.positions[0, 0])!r}\n")
         time.sleep(self.seconds)
         span = atoms.positions[:, None] - atoms.positions[None]
         stretch = (span**2).sum(axis=-1) - 1.0

@@ -72,12 +72,16 @@ def _raw(atoms: Atoms, name: str) -> Any:
 
 def _label_problems(row: int, atoms: Atoms) -> list[str]:
     found = []
-    for name, shape in (("energy", ()), ("forces", (len(atoms), 3))):
+    for name, shapes in (
+        ("energy", [()]),
+        ("forces", [(len(atoms), 3)]),
+        ("stress", [(6,), (9,), (3, 3)]),
+    ):
         value = _raw(atoms, name)
         if value is None:
-            found.append(f"frame {row} has no {name}")
-        elif np.shape(value) != shape or not np.isfinite(np.asarray(value, dtype=float)).all():
-            found.append(f"frame {row} has {name} that are not {shape} finite numbers")
+            found += [f"frame {row} has no {name}"] if name != "stress" else []
+        elif np.shape(value) not in shapes or not np.isfinite(np.asarray(value, float)).all():
+            found.append(f"frame {row} has {name} of shape {np.shape(value)} or not finite")
     return found
 
 

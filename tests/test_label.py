@@ -1,0 +1,307 @@
+"""Labelling: what becomes a label, what does not and why, and what is never computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from label_driver import SPRINGS, pairs, theory_of
+from trial_calculators import FAR
+
+from aldata.artifacts.frames import as_configurations, result_digest
+from aldata.artifacts.schema import FAILURES, PURPOSES, STATUSES
+from aldata.errors import InvalidInput, InvalidParameters, LedgerError, OracleUnavailable
+from aldata.execution import ClusterSettings, open_cluster
+from aldata.label import (
+    LabelSettings,
+    Requests,
+    expected_cost,
+    expected_new,
+    from_theory,
+    isolated_atoms,
+    label,
+    resolve,
+)
+from aldata.ledger import DamagedObject, Ledger
+
+NEAR = 0.5
+AWAY = FAR + 1.0
+"""Where the bad habits of the trial calculator come out."""
+
+
+@pytest.fixture(scope="module")
+def run():
+    with open_cluster(ClusterSettings(workers=2)) as runner:
+        yield partial(runner, title="label")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger")
+
+
+@pytest.fixture
+def side(tmp_path: Path) -> Path:
+    """The file in which the trial calculator notes its computations."""
+    return tmp_path / "side"
+
+
+def computations(side: Path) -> list[float]:
+    return [float(line.split()[1]) for line in side.read_text().splitlines()]
+
+
+def refuse_to_run(function: Callable[[Any], Any], jobs: Sequence[Any]) -> list[Any]:
+    raise AssertionError(f"{len(jobs)} calls were about to be computed")
+
+
+def test_labels_carry_results_and_why_they_exist(run, ledger: Ledger, side: Path) -> None:
+    theory = theory_of(side)
+    requests = Requests(
+        configurations=pairs(0.0, 1.0, 2.0),
+        purpose=np.array([PURPOSES.index(p) for p in ("acquired", "probe", "test")], np.uint8),
+        trajectory=np.array([4, -1, 7], np.int32),
+        sigma_energy=1e-4,
+        sigma_forces=5e-4,
+    )
+    labels, facts = label(requests, theory, ledger, LabelSettings(), run)
+    assert labels.accepted.all()
+    assert labels.ids == requests.configurations.ids
+    assert labels.attributes == {"theory_id": theory.id}
+    assert labels.energy == pytest.approx(3 * [(1.1**2 + 0.1**2 - 1) ** 2 / 2])
+    stretch = 1.1**2 + 0.1**2 - 1
+    assert labels.forces[0] == pytest.approx(2 * stretch * np.array([1.1, 0.1, 0.0]))
+    assert np.isnan(labels.stress).all()
+    assert labels.trajectory.tolist() == [4, -1, 7]
+    assert labels.purpose.tolist() == [0, 1, 4]
+    assert labels.sigma_forces.tolist() == [5e-4] * 3
+    expected = result_digest("accepted", labels.energy[0], labels.forces[:2], None)
+    assert bytes(labels.result_digest[0]).hex() == expected
+    assert [fact["call_id"] for fact in facts] == labels.call_ids
+    assert all(fact["new"] and fact["host"] and fact["version"] for fact in facts)
+
+
+def test_a_known_call_is_never_computed_again(run, ledger: Ledger, side: Path) -> None:
+    theory = theory_of(side)
+    first = Requests.of(pairs(0.0, 1.0, 0.0), "acquired")  # one of them twice
+    assert expected_new(first, theory, ledger) == 2
+    assert expected_cost(2, theory, ledger) is None
+    labels, facts = label(first, theory, ledger, LabelSettings(), run)
+    assert len(labels) == 3
+    assert labels.energy[0] == labels.energy[2]
+    assert len(facts) == 2
+    assert sorted(computations(side)) == [0.0, 1.0]
+    assert expected_new(first, theory, ledger) == 0
+    again, facts = label(first, theory, ledger, LabelSettings(), refuse_to_run)
+    assert again.digest == labels.digest
+    assert not any(fact["new"] for fact in facts)
+    assert expected_cost(10, theory, ledger) == pytest.approx(
+        5 * sum(fact["cpu_seconds"] for fact in facts)
+    )
+    other = theory_of(side, seconds=0.001)
+    assert expected_new(first, other, ledger) == 2  # another theory is another call
+
+
+def one_bad(
+    run, ledger: Ledger, side: Path, habit: str, **settings: float
+) -> tuple[dict[str, Any], Any]:
+    """Label two good pairs and one that brings out `habit`; the fact of the bad one."""
+    requests = Requests.of(pairs(NEAR, AWAY, NEAR + 1), "acquired")
+    limits = LabelSettings(**settings)  # type: ignore[arg-type]
+    labels, facts = label(requests, theory_of(side, habit=habit), ledger, limits, run)
+    assert labels.accepted.tolist() == [True, False, True]
+    assert np.isnan(labels.energy).tolist() == [False, True, False]
+    assert np.isnan(labels.forces).all(axis=1).tolist() == [False] * 2 + [True] * 2 + [False] * 2
+    assert STATUSES[labels.status[1]] == facts[1]["status"]
+    assert FAILURES[labels.failure[1]] == facts[1]["failure"]
+    return facts[1], labels
+
+
+@pytest.mark.parametrize(
+    ("habit", "status", "failure", "message"),
+    [
+        ("not_converge", "failed", "not_converged", "SCF not converged in 2 cycles"),
+        ("answer_nan", "failed", "not_finite", "not finite"),
+        ("pull_hard", "rejected", "forces_too_large", "the limit is 100"),
+        ("push_all", "rejected", "net_force_too_large", "net force is 2 eV/A"),
+    ],
+)
+def test_a_verdict_is_final(
+    run, ledger: Ledger, side: Path, habit: str, status: str, failure: str, message: str
+) -> None:
+    fact, labels = one_bad(run, ledger, side, habit)
+    assert (fact["status"], fact["failure"]) == (status, failure)
+    assert message in fact["message"]
+    record = ledger.find(fact["call_id"])
+    assert record is not None
+    assert (record.status, record.failure) == (status, failure)
+    assert (record.energy is None) == (status == "failed")
+    requests = Requests.of(pairs(NEAR, AWAY, NEAR + 1), "acquired")
+    theory = theory_of(side, habit=habit)
+    again, _ = label(requests, theory, ledger, LabelSettings(), refuse_to_run)
+    assert again.digest == labels.digest
+
+
+@pytest.mark.parametrize(
+    ("habit", "failure", "message"),
+    [
+        ("segfault", "crashed", "exit code -11: Fatal Python error: Segmentation fault"),
+        ("exit", "crashed", "exit code 3"),
+        ("raise_anything", "crashed", "KeyError: 'Ga'"),
+        ("exhaust_memory", "out_of_memory", "554 MiB"),
+    ],
+)
+def test_a_crash_is_no_verdict_and_stops_no_other_call(
+    run, ledger: Ledger, side: Path, habit: str, failure: str, message: str
+) -> None:
+    fact, _ = one_bad(run, ledger, side, habit)
+    assert (fact["status"], fact["failure"]) == ("failed", failure)
+    assert message in fact["message"]
+    assert ledger.find(fact["call_id"]) is None
+    assert [a.outcome for a in ledger.attempts(fact["call_id"])] == [failure] * 2
+    one_bad(run, ledger, side, habit, retry_crashed=1)  # a later run tries again
+    assert computations(side).count(AWAY) == 3
+    assert computations(side).count(NEAR) == 1
+
+
+def test_a_call_that_crashes_once_succeeds(run, ledger: Ledger, side: Path) -> None:
+    requests = Requests.of(pairs(AWAY), "acquired")
+    labels, _ = label(requests, theory_of(side, habit="crash_once"), ledger, LabelSettings(), run)
+    assert labels.accepted.all()
+    record = ledger.find(labels.call_ids[0])
+    assert record is not None
+    assert [a.outcome for a in record.attempts] == ["crashed", "conclusive"]
+    assert record.attempts[0].exit_code == -9
+    assert record.cpu_seconds == sum(a.cpu_seconds for a in record.attempts)
+
+
+def test_the_time_limit_ends_a_call_and_what_it_started(run, ledger: Ledger, side: Path) -> None:
+    fact, _ = one_bad(run, ledger, side, "hang", time_limit=1.5)
+    assert (fact["failure"], fact["message"]) == ("time_limit", "stopped after 1.5 s")
+    assert fact["wall_seconds"] == pytest.approx(1.5, abs=0.5)
+    assert ledger.find(fact["call_id"]) is None
+    assert [a.outcome for a in ledger.attempts(fact["call_id"])] == ["time_limit"]
+    for pid in side.with_name("hung").read_text().split():
+        assert not psutil.pid_exists(int(pid)) or psutil.Process(int(pid)).status() == "zombie"
+
+
+def test_limits_are_judged_anew_without_a_call(run, ledger: Ledger, side: Path) -> None:
+    one_bad(run, ledger, side, "pull_hard")
+    requests = Requests.of(pairs(NEAR, AWAY, NEAR + 1), "acquired")
+    theory = theory_of(side, habit="pull_hard")
+    wide = LabelSettings(max_force=300.0)
+    labels, _ = label(requests, theory, ledger, wide, refuse_to_run)
+    assert labels.accepted.all()
+    assert np.abs(labels.forces).max() > 199
+    narrow = LabelSettings(max_force=0.1)
+    labels, facts = label(requests, theory, ledger, narrow, refuse_to_run)
+    assert not labels.accepted.any()
+    assert {fact["failure"] for fact in facts} == {"forces_too_large"}
+
+
+def test_a_hopeless_geometry_is_not_sent(ledger: Ledger, side: Path) -> None:
+    good, close, lost = pairs(0.0), pairs(1.0), pairs(2.0)
+    squeezed = close[0]
+    squeezed.positions[1] = squeezed.positions[0] + [0.05, 0, 0]
+    vanished = lost[0]
+    vanished.positions[0, 0] = np.nan
+    requests = Requests.of(as_configurations([squeezed, vanished]), "acquired")
+    theory = theory_of(side)
+    assert expected_new(requests, theory, ledger) == 0
+    labels, facts = label(requests, theory, ledger, LabelSettings(), refuse_to_run)
+    assert [fact["status"] for fact in facts] == ["rejected"] * 2
+    assert [FAILURES[f] for f in labels.failure] == ["atoms_too_close", "not_finite"]
+    assert "the limit is 0.5" in facts[0]["message"]
+    assert ledger.missing(labels.call_ids) == labels.call_ids
+    loose = LabelSettings(min_distance=0.01)
+    assert expected_new(requests, theory, ledger, loose) == 1
+    assert expected_new(Requests.of(good, "acquired"), theory, ledger) == 1
+
+
+def test_what_an_attempt_said_is_kept(run, ledger: Ledger, side: Path) -> None:
+    requests = Requests.of(pairs(AWAY), "acquired")
+    theory = theory_of(side, habit="print_and_warn")
+    labels, _ = label(requests, theory, ledger, LabelSettings(), run)
+    record = ledger.find(labels.call_ids[0])
+    assert record is not None
+    (attempt,) = record.attempts
+    assert attempt.warnings == ["UserWarning: grid is coarse"]
+    folder = ledger.raw_folder(record.call_id, attempt.id)
+    assert (folder / "printed.txt").read_text() == "below python\n"
+    assert f"{AWAY + 1.1}" in (folder / "input.json").read_text()
+
+
+def test_a_damaged_call_is_computed_again(run, ledger: Ledger, side: Path) -> None:
+    requests = Requests.of(pairs(0.0), "acquired")
+    theory = theory_of(side)
+    labels, _ = label(requests, theory, ledger, LabelSettings(), run)
+    (path,) = ledger.folder.glob("calls/*/*.json")
+    path.write_text(path.read_text().replace('"energy": 0.', '"energy": 7.'))
+    with pytest.warns(DamagedObject):
+        again, facts = label(requests, theory, ledger, LabelSettings(), run)
+    assert facts[0]["new"]
+    assert again.digest == labels.digest
+    assert len(computations(side)) == 2
+
+
+def test_what_an_oracle_cannot_compute_is_refused_before_any_call(ledger: Ledger) -> None:
+    requests = Requests.of(pairs(0.0), "acquired")
+    with pytest.raises(InvalidInput, match=r"EMT has no parameters for atomic numbers \[2\]"):
+        label(requests, resolve("emt", {}), ledger, LabelSettings(), refuse_to_run)
+    assert not ledger.folder.exists()
+
+
+def test_a_ledger_that_cannot_be_written_is_found_before_any_call(
+    tmp_path: Path, side: Path
+) -> None:
+    (tmp_path / "ledger").write_text("")
+    requests = Requests.of(pairs(0.0), "acquired")
+    broken = Ledger(tmp_path / "ledger")
+    with pytest.raises(LedgerError, match=r"cannot be (read|written)"):
+        label(requests, theory_of(side), broken, LabelSettings(), refuse_to_run)
+    full = Ledger(tmp_path / "full", minimum_free_bytes=10**18)
+    with pytest.raises(LedgerError, match="MB of disk space are free"):
+        label(requests, theory_of(side), full, LabelSettings(), refuse_to_run)
+
+
+def test_isolated_atoms_have_the_spins_of_their_ground_states() -> None:
+    atoms = isolated_atoms([8, 1, 6, 1, 7])
+    assert atoms.numbers.tolist() == [1, 6, 7, 8]
+    assert atoms.spin.tolist() == [1, 2, 3, 2]
+
+
+def test_an_unknown_oracle_or_setting_is_named() -> None:
+    with pytest.raises(InvalidParameters, match=r"'pycsf'[^$]*one of: pyscf, ase, emt"):
+        resolve("pycsf", {})
+    with pytest.raises(InvalidParameters, match=r"'functional'; one of: auxiliary_basis, basis"):
+        resolve("pyscf", {"functional": "pbe"})
+    with pytest.raises(OracleUnavailable, match="cannot be imported"):
+        resolve("ase", {"calculator": "no_such_package.Calculator"})
+
+
+def test_another_major_version_is_another_theory() -> None:
+    theory = resolve("emt", {})
+    assert from_theory(theory).theory() == theory.record
+    older = theory.model_copy(update={"record": {**theory.record, "major_version": "2"}})
+    with pytest.raises(OracleUnavailable, match="major_version 2"):
+        from_theory(older)
+    assert older.id != theory.id
+
+
+def test_a_requests_columns_must_fit() -> None:
+    with pytest.raises(InvalidInput, match="purpose has shape"):
+        Requests(
+            configurations=pairs(0.0),
+            purpose=np.zeros(2, np.uint8),
+            trajectory=np.zeros(1, np.int32),
+        )
+
+
+def test_the_trial_calculator_is_named_as_it_is_imported() -> None:
+    assert (
+        resolve("ase", {"calculator": SPRINGS, "keywords": {"side": ""}}).record["code"] == SPRINGS
+    )
