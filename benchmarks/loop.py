@@ -90,7 +90,9 @@ def measured(folder: Path, length: int) -> dict[str, object]:
 
 def main() -> None:
     """Build the chain and print one line per requested length."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--generations", type=int, nargs="+", default=[10, 50])
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

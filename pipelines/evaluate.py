@@ -5,6 +5,7 @@ from pathlib import Path
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.documents import Calibration
 from aldata.artifacts.frames import Labels, Selection
+from aldata.artifacts.labelled_files import read_labelled
 from aldata.artifacts.layout import SEED
 from aldata.artifacts.schema import PURPOSES
 from aldata.evaluate import (
@@ -15,7 +16,6 @@ from aldata.evaluate import (
     history_point,
     metrics,
     parity,
-    read_test_set,
 )
 from aldata.potentials import Committee
 from pipelines.history import History
@@ -30,7 +30,7 @@ def evaluate(stage: Stage) -> None:
     labels = stage.read(Labels, of=SEED)
     sets = {"generated": labels.take(labels.purpose == PURPOSES.index("test"))}
     for name, path in settings.test_sets.items():
-        sets[name] = read_test_set(Path(path), seed.charge, seed.spin)
+        sets[name] = read_labelled(Path(path), seed.charge, seed.spin).labels("test")
     tests = {name: labels for name, labels in sets.items() if labels.accepted.any()}
     predictions = {name: committee.predict(labels) for name, labels in tests.items()}
     before = stage.read_json("history", of=stage.parent)

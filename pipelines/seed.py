@@ -7,6 +7,8 @@ import numpy as np
 from aldata.artifacts.checkpoints import Checkpoint, null_checkpoint
 from aldata.artifacts.documents import Noise, Theory
 from aldata.artifacts.frames import Configurations, Labels
+from aldata.artifacts.geometry_files import read_geometries
+from aldata.artifacts.labelled_files import read_labelled
 from aldata.artifacts.layout import SEED
 from aldata.artifacts.schema import PURPOSES
 from aldata.calibrate import null_calibration
@@ -21,7 +23,7 @@ from aldata.label import (
     resolve,
 )
 from aldata.ledger import Ledger
-from aldata.seed import SeedSettings, displaced, imported, read_structures, test_trajectory
+from aldata.seed import SeedSettings, displaced, test_trajectory
 from pipelines.stage import Stage, run
 
 
@@ -30,7 +32,8 @@ def seed(stage: Stage) -> None:
     settings = stage.settings(SeedSettings)
     choice = stage.parameters.oracle
     theory = resolve(choice.name, choice.settings)
-    structures = read_structures(Path(settings.structures), settings)
+    path = Path(settings.structures)
+    structures = read_geometries(path, settings.index, settings.charge, settings.spin)
     refuse_impossible(Requests.of(structures, "acquired"), from_theory(theory))
     stage.write(displaced(structures, settings, stage.random_seed))
     noise = Noise(
@@ -58,7 +61,7 @@ def _labels(stage: Stage, structures: Configurations, theory: Theory, noise: Noi
     settings = stage.settings(SeedSettings)
     known = []
     if settings.labels:
-        file = imported(Path(settings.labels), settings)
+        file = read_labelled(Path(settings.labels), settings.charge, settings.spin)
         known.append(file.labels("imported", theory.id, noise.sigma_energy, noise.sigma_forces))
     numbers = np.concatenate([structures.numbers, *(labels.numbers for labels in known)])
     atoms = isolated_atoms(np.unique(numbers).tolist())

@@ -77,9 +77,7 @@ def turned(folder: Path) -> Cycle:
     noise = Noise(theory_id=theory.id, sigma_energy=0.0, sigma_forces=0.0, source="none")
     probe = answers.take([3, 7])
     probe = Labels.from_arrays({**probe.arrays, "purpose": np.ones(2)}, probe.attributes)
-    factors = calibrate(
-        predictions, probe, noise, CalibrateSettings(minimum_probe=1), None, "g000"
-    )
+    factors = calibrate(predictions, probe, noise, CalibrateSettings(minimum_probe=1), None, "g000")
     entries = {entry.configuration: entry.role for entry in manifest.entries}
     found = errors(predictions, answers)
     return Cycle(
@@ -87,7 +85,10 @@ def turned(folder: Path) -> Cycle:
             "seed": [float(first.positions.sum()), float(first.cell.sum())],
             "label": [*answers.energy.tolist(), float(np.abs(answers.stress).sum())],
             "curate": [["train", "valid", "probe"].index(entries[i]) for i in answers.ids],
-            "train": [float(np.mean(predictions.energy)), float(found["forces_rmse_meV_per_A"] or 0)],
+            "train": [
+                float(np.mean(predictions.energy)),
+                float(found["forces_rmse_meV_per_A"] or 0),
+            ],
             "explore": [float(walks.positions.sum()), float(np.abs(walks.positions).sum())],
             "describe": np.abs(vectors.descriptor).sum(axis=1)[:8].tolist(),
             "acquire": [float(k) for k in _picks(first, predictions, vectors)],
@@ -129,7 +130,9 @@ def now(tmp_path_factory: pytest.TempPathFactory) -> Cycle:
 
 
 @pytest.mark.parametrize("verb", [v for v in params.BEHAVIOUR if v != "record"])
-def test_results_change_only_with_the_behaviour_number(verb: str, recorded: Any, now: Cycle) -> None:
+def test_results_change_only_with_the_behaviour_number(
+    verb: str, recorded: Any, now: Cycle
+) -> None:
     entry = recorded[verb]
     assert entry["behaviour"] == params.BEHAVIOUR[verb], f"record it: python {__file__}"
     # float32 training differs in the last digits between processors

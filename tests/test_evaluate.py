@@ -6,16 +6,11 @@ import json
 
 import numpy as np
 import pytest
-from ase import Atoms
-from ase.calculators.singlepoint import SinglePointCalculator
-from ase.io import write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_labels import committee_of, make_labels, molecule
 
-from aldata.artifacts.conversion import to_atoms
 from aldata.artifacts.frames import Labels, Predictions
-from aldata.artifacts.schema import PURPOSES
 from aldata.calibrate import null_calibration
 from aldata.errors import InvalidInput, InvalidParameters
 from aldata.evaluate import (
@@ -30,7 +25,6 @@ from aldata.evaluate import (
     metric_of,
     metrics,
     parity,
-    read_test_set,
 )
 
 
@@ -81,55 +75,6 @@ def test_a_prediction_that_is_not_finite_is_named():
     force[5, 1] = np.nan
     with pytest.raises(InvalidInput, match=f"1 of 2 .*{labels.ids[1]}"):
         errors(shifted(labels, 0.0, force), labels)
-
-
-def labelled(seed: int, **keys) -> Atoms:
-    atoms = to_atoms(molecule(seed))
-    atoms.info = dict(keys.get("info", {}))
-    results = {"energy": -76.0 - seed, "forces": np.full((3, 3), 0.1 * seed)}
-    atoms.calc = SinglePointCalculator(atoms, **(keys.get("results", results)))
-    return atoms
-
-
-@pytest.mark.parametrize("suffix", ["xyz", "traj", "json"])
-def test_test_files_are_read_in_the_formats_of_ase(tmp_path, suffix):
-    path = tmp_path / f"hot.{suffix}"
-    write(path, [labelled(k) for k in range(3)])
-    found = read_test_set(path, charge=0, spin=2)
-    assert len(found) == 3
-    assert found.accepted.all()
-    assert np.allclose(found.energy, [-76.0, -77.0, -78.0])
-    assert np.allclose(found.forces.reshape(3, 9), np.outer([0, 0.1, 0.2], np.ones(9)))
-    assert np.allclose(found.positions[:3], molecule(0).positions, atol=1e-7)
-    assert set(found.purpose) == {PURPOSES.index("test")}
-    assert found.spin.tolist() == [2, 2, 2]
-    assert read_test_set(path, spin=2).digest == found.digest
-
-
-def test_reference_keys_win_over_a_calculators_results(tmp_path):
-    atoms = labelled(1, info={"REF_energy": -5.0})
-    atoms.arrays["REF_forces"] = np.full((3, 3), 7.0)
-    write(tmp_path / "a.xyz", atoms)
-    found = read_test_set(tmp_path / "a.xyz")
-    assert found.energy.tolist() == [-5.0]
-    assert (found.forces == 7.0).all()
-
-
-def test_bad_test_files_give_one_clear_error(tmp_path):
-    with pytest.raises(InvalidInput, match="there is no such file"):
-        read_test_set(tmp_path / "absent.xyz")
-    (tmp_path / "broken.xyz").write_text("3\nthis is\nnot a geometry\n")
-    with pytest.raises(InvalidInput, match=r"broken\.xyz: ase cannot read it"):
-        read_test_set(tmp_path / "broken.xyz")
-    (tmp_path / "empty.xyz").write_text("")
-    with pytest.raises(InvalidInput, match=r"empty\.xyz"):
-        read_test_set(tmp_path / "empty.xyz")
-    bare = to_atoms(molecule(9))
-    energy_only = labelled(8, results={"energy": -76.0})
-    endless = labelled(7, results={"energy": np.inf, "forces": np.zeros((3, 3))})
-    write(tmp_path / "bare.traj", [labelled(0), bare, energy_only, endless])
-    with pytest.raises(InvalidInput, match=r"3 of 4 frames lack .*first: frame 1"):
-        read_test_set(tmp_path / "bare.traj")
 
 
 @pytest.mark.parametrize(

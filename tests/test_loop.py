@@ -124,7 +124,9 @@ def test_git_alone_holds_the_record(metal: Project) -> None:
     for generation in ("seed", "g000", "g001"):
         assert f"generations/{generation}/record/dataset.json" in tracked
     assert not [path for path in tracked if ".zarr" in path]
-    activities = [p for p in tracked if p.startswith("generations/g001/record/") and "activity" in p]
+    activities = [
+        p for p in tracked if p.startswith("generations/g001/record/") and "activity" in p
+    ]
     assert len(activities) == 8
 
 
@@ -153,7 +155,9 @@ def test_an_experiment_repeats_no_call(
     project = copy_of(metal)
     before = set(project.ended_calls())
     times = _mtimes(project, before)
-    text = project.ok("dvc", "exp", "run", "--temp", "-n", "chance", "-S", "acquire.strategy=random")
+    text = project.ok(
+        "dvc", "exp", "run", "--temp", "-n", "chance", "-S", "acquire.strategy=random"
+    )
     assert re.search(r"g000: 8 calls asked for, \d+ of them new", text)
     assert _mtimes(project, before) == times
     new = len(set(project.ended_calls()) - before)
@@ -162,7 +166,9 @@ def test_an_experiment_repeats_no_call(
     assert "chance" in shown
     assert "forces_rmse_meV_per_A" in shown
     runs = sqlite3.connect(project.root / "mlflow.db")
-    experiments = {v for (v,) in runs.execute("select value from tags where key like '%experiment%'")}
+    experiments = {
+        v for (v,) in runs.execute("select value from tags where key like '%experiment%'")
+    }
     runs.close()
     assert "chance" in experiments
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,11 +22,11 @@ from aldata.potentials import Architecture, Committee
 from aldata.potentials.derivatives import evaluate
 from aldata.potentials.export import to_mace
 from aldata.potentials.graphs import collate, graph_of
-from aldata.potentials.harmonics import degrees, polynomial
+from aldata.potentials.harmonics import degrees, invariants, monomials, polynomial
 
 ARCHITECTURES = {
     "default": Architecture(),
-    "third order": Architecture(channels=4, correlation=3, radial_mlp=[8]),
+    "second order": Architecture(channels=4, correlation=2, radial_mlp=[8]),
     "three layers, f": Architecture(channels=3, max_ell=3, interactions=3, radial_mlp=[8, 4]),
     "one layer": Architecture(channels=4, interactions=1, correlation=1, max_ell=1),
 }
@@ -37,6 +38,11 @@ def configurations(*atoms: Atoms) -> Configurations:
 
 def exact(checkpoint: Checkpoint) -> Committee:
     return Committee.from_checkpoint(checkpoint, "float64")
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
 
 
 def rotation(seed: int) -> np.ndarray:
@@ -74,9 +80,7 @@ def mace_results(model: torch.nn.Module, frames: list[Atoms], cutoff: float) -> 
     torch.set_default_dtype(torch.float64)
     try:
         graphs = [
-            data.AtomicData.from_config(
-                data.config_from_atoms(atoms), z_table=table, cutoff=cutoff
-            )
+            data.AtomicData.from_config(data.config_from_atoms(atoms), z_table=table, cutoff=cutoff)
             for atoms in frames
         ]
         loader = dataloader.DataLoader(graphs, batch_size=len(graphs), shuffle=False)
@@ -100,6 +104,31 @@ def test_harmonics_are_those_of_e3nn() -> None:
             theirs = o3.spherical_harmonics(degree, unit, True, "component")
             np.testing.assert_allclose(ours, theirs, atol=1e-13)
     assert degrees(2).tolist() == [0, 1, 1, 1, 2, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize(("max_ell", "order"), [(2, 1), (2, 2), (1, 3), (2, 3), (3, 3)])
+def test_couplings_are_those_of_mace_torch(max_ell: int, order: int) -> None:
+    from aldata.potentials.export import contained
+
+    with contained():
+        from e3nn import o3
+        from mace.tools.cg import U_matrix_real
+
+        theirs = U_matrix_real(
+            o3.Irreps.spherical_harmonics(max_ell),
+            o3.Irreps("0e"),
+            order,
+            dtype=torch.float64,
+            use_cueq_cg=False,
+        )[-1]
+    ours = invariants(max_ell, order)
+    np.testing.assert_allclose(ours, np.moveaxis(theirs.numpy(), -1, 0), atol=1e-13)
+    index, coefficients = monomials(max_ell, order)
+    values = np.random.default_rng(0).normal(size=ours.shape[1])
+    direct = ours
+    for _ in range(order):
+        direct = direct @ values
+    np.testing.assert_allclose(coefficients @ values[index].prod(axis=1), direct, atol=1e-12)
 
 
 @pytest.mark.parametrize("atoms", [ethanol(3), copper(3)], ids=["molecule", "crystal"])
@@ -315,13 +344,14 @@ def test_initial_weights_come_from_the_seed_alone() -> None:
 
 def test_mace_leaves_nothing_behind() -> None:
     code = (
-        "import os, torch; from aldata.potentials.export import coupling_matrix;"
-        "state = torch.random.get_rng_state(); coupling_matrix(1, 3);"
+        "import os, torch; from aldata.potentials.export import to_mace;"
+        "from made_potentials import untrained;"
+        "state = torch.random.get_rng_state(); to_mace(untrained());"
         "assert 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD' not in os.environ;"
         "assert torch.get_default_dtype() == torch.float32;"
         "assert torch.equal(state, torch.random.get_rng_state()); print('clean')"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    run = python(code)
     assert (run.stdout, run.stderr) == ("clean\n", "")
 
 
@@ -332,12 +362,13 @@ def test_predicting_does_not_import_mace_and_settings_not_torch() -> None:
         "atoms = ethanol(0); atoms.calc = Committee.from_checkpoint(untrained()).calculator();"
         "atoms.get_forces(); assert not {'mace', 'e3nn', 'mlflow'} & set(sys.modules)"
     )
-    env = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    run = python(code)
     assert run.returncode == 0, run.stderr
 
 
 def test_the_small_architecture_is_small() -> None:
-    assert untrained(architecture=SMALL).weights.shape[1] < 1000 < untrained(
-        architecture=Architecture()
-    ).weights.shape[1]
+    assert (
+        untrained(architecture=SMALL).weights.shape[1]
+        < 1000
+        < untrained(architecture=Architecture()).weights.shape[1]
+    )

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from aldata.artifacts.contacts import closest_contact, fragments, pairs_within
 from aldata.artifacts.conversion import from_atoms, to_atoms
 from aldata.artifacts.frames import Configurations, as_configurations
-from aldata.artifacts.schema import SAMPLERS
+from aldata.artifacts.geometry_files import read_geometries
+from aldata.artifacts.labelled_files import read_labelled
+from aldata.artifacts.schema import PURPOSES, SAMPLERS
 from aldata.digest import NO_HASH, to_hex
 from aldata.errors import InvalidInput, InvalidParameters, OracleUnavailable
 from aldata.seed import (
     SeedSettings,
     TestSettings,
     displaced,
-    imported,
-    read_structures,
     test_trajectory,
 )
 
@@ -84,18 +84,18 @@ class TestReadStructures:
         own = ETHANOL.copy()
         own.info = {"charge": -1, "spin": 2}
         write(tmp_path / "a.xyz", [ETHANOL, own], format="extxyz")
-        found = read_structures(tmp_path / "a.xyz", SeedSettings(charge=1, spin=1))
+        found = read_geometries(tmp_path / "a.xyz", charge=1, spin=1)
         assert found.charge.tolist() == [1, -1]
         assert found.spin.tolist() == [1, 2]
 
     def test_index_and_repeated_frames(self, tmp_path: Path) -> None:
         write(tmp_path / "a.xyz", [ETHANOL, ETHANOL, molecule("H2O")], format="extxyz")
-        assert len(read_structures(tmp_path / "a.xyz", SeedSettings())) == 2
-        assert len(read_structures(tmp_path / "a.xyz", SeedSettings(index="-1"))) == 1
+        assert len(read_geometries(tmp_path / "a.xyz")) == 2
+        assert len(read_geometries(tmp_path / "a.xyz", index="-1")) == 1
 
     def test_a_periodic_cell_keeps_its_cell(self, tmp_path: Path) -> None:
         write(tmp_path / "POSCAR", bulk("Cu", cubic=True), format="vasp")
-        found = read_structures(tmp_path / "POSCAR", SeedSettings())
+        found = read_geometries(tmp_path / "POSCAR")
         assert found.pbc.all()
         assert found.row_size.tolist() == [4]
 
@@ -105,13 +105,13 @@ class TestReadStructures:
         (tmp_path / "what.unknown").write_text("?")
         for name in ("missing.xyz", "empty.xyz", "nonsense.xyz", "what.unknown"):
             with pytest.raises(InvalidInput, match=name):
-                read_structures(tmp_path / name, SeedSettings())
+                read_geometries(tmp_path / name)
 
     def test_an_index_beyond_the_file_is_an_error(self, tmp_path: Path) -> None:
         write(tmp_path / "a.xyz", ETHANOL)
         for index in ("7", "5:9", "nonsense"):
             with pytest.raises(InvalidInput, match=index):
-                read_structures(tmp_path / "a.xyz", SeedSettings(index=index))
+                read_geometries(tmp_path / "a.xyz", index=index)
 
     def test_every_bad_frame_is_named(self, tmp_path: Path) -> None:
         close, lost = ETHANOL.copy(), ETHANOL.copy()
@@ -119,7 +119,7 @@ class TestReadStructures:
         lost.positions[3, 1] = np.nan
         write(tmp_path / "a.xyz", [close, ETHANOL, lost, Atoms("X")], format="extxyz")
         with pytest.raises(InvalidInput) as caught:
-            read_structures(tmp_path / "a.xyz", SeedSettings())
+            read_geometries(tmp_path / "a.xyz")
         message = str(caught.value)
         assert "frame 0 has overlapping" in message
         assert "frame 2 has positions" in message
@@ -133,7 +133,7 @@ class TestReadStructures:
         with Trajectory(str(tmp_path / "a.traj"), "w") as file:
             file.write(flat)
         with pytest.raises(InvalidInput, match="without a cell vector"):
-            read_structures(tmp_path / "a.traj", SeedSettings())
+            read_geometries(tmp_path / "a.traj")
 
 
 class TestDisplaced:
@@ -220,7 +220,7 @@ class TestImported:
         stress = np.array([1.0, 2, 3, 4, 5, 6]) * 1e-3
         frames = [self.labelled(cell, 0.01, stress=stress), self.labelled(cell, 0.02)]
         write(tmp_path / "a.xyz", frames, format="extxyz")
-        found = imported(tmp_path / "a.xyz", SeedSettings())
+        found = read_labelled(tmp_path / "a.xyz")
         np.testing.assert_allclose(found.energy, [-3.49, -3.48])
         np.testing.assert_allclose(found.forces[:4], frames[0].positions * 0.1, atol=1e-8)
         np.testing.assert_allclose(found.stress[0], stress)
@@ -232,14 +232,14 @@ class TestImported:
             '1\nLattice="3 0 0 0 3 0 0 0 3" Properties=species:S:1:pos:R:3:forces:R:3 energy=1.0 '
             'stress="0 0.007 0 0.007 0 0 0 0 0" pbc="T T T"\nCu 0 0 0 0 0 0\n'
         )
-        found = imported(tmp_path / "a.xyz", SeedSettings())
+        found = read_labelled(tmp_path / "a.xyz")
         np.testing.assert_allclose(found.stress, [[0, 0, 0, 0, 0, 0.007]])
 
     def test_a_full_stress_tensor_is_put_in_order(self, tmp_path: Path) -> None:
         frame = self.labelled(bulk("Cu", cubic=True), 0.01)
         frame.info["stress"] = np.array([[1.0, 6, 5], [6, 2, 4], [5, 4, 3]])
         write(tmp_path / "a.traj", frame)
-        found = imported(tmp_path / "a.traj", SeedSettings())
+        found = read_labelled(tmp_path / "a.traj")
         np.testing.assert_allclose(found.stress, [[1, 2, 3, 4, 5, 6]])
 
     def test_frames_without_labels_are_named(self, tmp_path: Path) -> None:
@@ -250,33 +250,50 @@ class TestImported:
         ]
         write(tmp_path / "a.xyz", frames, format="extxyz")
         with pytest.raises(InvalidInput) as caught:
-            imported(tmp_path / "a.xyz", SeedSettings())
+            read_labelled(tmp_path / "a.xyz")
         assert "frame 1 has no forces" in str(caught.value)
         assert "frame 2 has no energy" in str(caught.value)
         assert "frame 0 has" not in str(caught.value)
 
-    def test_other_names_are_shown(self, tmp_path: Path) -> None:
-        frame = ETHANOL.copy()
+    def test_reference_keys_win_and_other_names_are_shown(self, tmp_path: Path) -> None:
+        frame = self.labelled(ETHANOL, 0.01)
         frame.info["REF_energy"] = -1.0
-        frame.arrays["REF_forces"] = frame.positions
+        frame.arrays["REF_forces"] = np.full((9, 3), 7.0)
         write(tmp_path / "a.xyz", frame, format="extxyz")
-        with pytest.raises(InvalidInput, match="REF_energy, REF_forces"):
-            imported(tmp_path / "a.xyz", SeedSettings())
+        found = read_labelled(tmp_path / "a.xyz")
+        assert found.energy.tolist() == [-1.0]
+        assert (found.forces == 7.0).all()
+        bare = ETHANOL.copy()
+        bare.info["TotEnergy"] = -1.0
+        write(tmp_path / "b.xyz", bare, format="extxyz")
+        with pytest.raises(InvalidInput, match="TotEnergy"):
+            read_labelled(tmp_path / "b.xyz")
+
+    @pytest.mark.parametrize("suffix", ["xyz", "traj", "json"])
+    def test_the_formats_of_ase(self, tmp_path: Path, suffix: str) -> None:
+        path = tmp_path / f"hot.{suffix}"
+        write(path, [self.labelled(ETHANOL, 0.01 * k) for k in range(3)])
+        found = read_labelled(path, spin=2).labels("test")
+        assert found.accepted.all()
+        np.testing.assert_allclose(found.energy, [-3.5, -3.49, -3.48])
+        assert set(found.purpose) == {PURPOSES.index("test")}
+        assert found.spin.tolist() == [2, 2, 2]
+        assert read_labelled(path, spin=2).labels("test").digest == found.digest
 
     def test_values_that_are_not_finite_are_refused(self, tmp_path: Path) -> None:
         forces = np.zeros((9, 3))
         forces[2, 2] = np.inf
         write(tmp_path / "a.xyz", self.labelled(ETHANOL, 0.01, forces=forces), format="extxyz")
         with pytest.raises(InvalidInput, match="frame 0 has forces"):
-            imported(tmp_path / "a.xyz", SeedSettings())
+            read_labelled(tmp_path / "a.xyz")
 
     def test_a_repeated_frame_is_kept_once_unless_its_labels_differ(self, tmp_path: Path) -> None:
         frame, other = self.labelled(ETHANOL, 0.01), self.labelled(ETHANOL, 0.01, energy=7.0)
         write(tmp_path / "a.xyz", [frame, frame], format="extxyz")
-        assert len(imported(tmp_path / "a.xyz", SeedSettings()).energy) == 1
+        assert len(read_labelled(tmp_path / "a.xyz").energy) == 1
         write(tmp_path / "b.xyz", [frame, other], format="extxyz")
         with pytest.raises(InvalidInput, match="frames 0 and 1"):
-            imported(tmp_path / "b.xyz", SeedSettings())
+            read_labelled(tmp_path / "b.xyz")
 
 
 class TestTrajectory:

@@ -134,7 +134,7 @@ def test_periodic_cells_learn_their_stress(crystals: Labels) -> None:
 
 
 def test_molecules_and_crystals_train_together(molecules: Labels, crystals: Labels) -> None:
-    """Some frames have a stress and some have none; oxygen's E0 is known, oxygen is never seen."""
+    """Some frames have a stress and some have none; iron's E0 is known, iron is never seen."""
     part = labelled([copper(1), copper(2)])
     both = Labels.concatenate([part, crystals.take([3])], part.attributes)
     stress = both.stress.copy()
@@ -142,7 +142,7 @@ def test_molecules_and_crystals_train_together(molecules: Labels, crystals: Labe
     both = Labels.from_arrays({**both.arrays, "stress": stress}, both.attributes)
     mixed = Labels.concatenate([both, molecules.take([1, 2, 3])], both.attributes)
     settings = QUICK.model_copy(update={"steps": 20, "batch_size": 3})
-    found = trained(mixed, settings, valid=1, numbers=np.array([1, 6, 8, 13, 29]))
+    found = trained(mixed, settings, valid=1, numbers=np.array([1, 6, 8, 26, 29]))
     assert np.isfinite(found.checkpoint.weights).all()
     assert np.isfinite(Committee.from_checkpoint(found.checkpoint).predict(mixed).energy).all()
 
@@ -169,15 +169,13 @@ def test_what_cannot_be_trained_is_one_error(molecules: Labels) -> None:
     probe = copy.copy(frames_of(molecules).roles)
     probe[2] = "probe"
     with pytest.raises(InvalidInput, match="frames with the role probe"):
-        train(
-            TrainingFrames(molecules, probe, NUMBERS, np.zeros(3), "ab"), QUICK, [1], in_process
-        )
+        train(TrainingFrames(molecules, probe, NUMBERS, np.zeros(3), "ab"), QUICK, [1], in_process)
     with pytest.raises(InvalidInput, match="not trained on O"):
         trained(molecules, QUICK, numbers=np.array([1, 6]))
 
 
 def test_settings_name_what_is_wrong() -> None:
-    with pytest.raises(InvalidParameters, match="unknown name 'epochs'; one of: .*steps"):
+    with pytest.raises(InvalidParameters, match=r"unknown name 'epochs'; one of: .*steps"):
         TrainSettings.checked({"epochs": 4}, "params.yaml:train")
     with pytest.raises(InvalidParameters, match="max_ell"):
         TrainSettings.checked({"architecture": {"max_ell": 7}}, "params.yaml:train")
@@ -199,7 +197,7 @@ def test_every_epoch_sees_every_frame_once() -> None:
     for _ in range(3):
         epoch = [next(batches) for _ in range(3)]
         assert [len(batch) for batch in epoch] == [3, 3, 1]
-        assert sorted(sum(epoch, [])) == list(range(7))
+        assert sorted(index for batch in epoch for index in batch) == list(range(7))
     assert next(shuffled(2, 9, np.random.default_rng(0))) in ([0, 1], [1, 0])
 
 
@@ -226,7 +224,6 @@ ACETYLACETONE = Path(__file__).parents[2] / "shared/data/acetylacetone"
 def test_fifty_acetylacetone_frames_give_a_useful_potential() -> None:
     """PBE labels: 100 meV/A with defaults, one member."""
     from ase.io import read
-
     from benchmarks.training import isolated_energies, labels_of
 
     numbers, isolated = isolated_energies(ACETYLACETONE / "isolated_atoms.xyz")

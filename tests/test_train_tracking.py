@@ -55,7 +55,7 @@ def test_one_parent_run_and_one_nested_run_per_member(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "uri", ["sqlite:////no/such/folder/mlflow.db", "gopher://nowhere", "http://127.0.0.1:9"]
+    "uri", ["sqlite:////dev/null/mlflow.db", "gopher://nowhere", "http://127.0.0.1:9"]
 )
 def test_a_tracking_failure_is_a_warning(
     uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,7 +1,6 @@
 """evaluate: how wrong a checkpoint is, on named test sets, and the learning curve so far."""
 
 from aldata.artifacts.residuals import errors
-from aldata.evaluate.labelled_files import read_test_set
 from aldata.evaluate.names import METRICS, Metric, flatten, metric_of
 from aldata.evaluate.plots import energy_parity, parity
 from aldata.evaluate.report import Facts, extend_history, history_point, metrics
@@ -20,5 +19,4 @@ __all__ = [
     "metric_of",
     "metrics",
     "parity",
-    "read_test_set",
 ]

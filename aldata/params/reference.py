@@ -28,6 +28,9 @@ can differ from a default: `generations.<name>.<verb>`. This page is written by
 `python -m aldata.params.reference` from the settings themselves.
 """
 
+CHOICES: dict[str, list[str]] = {"acquire": list(STRATEGIES), "describe": list(METHODS)}
+"""Sections with interchangeable ways, and the names of these."""
+
 
 def page() -> str:
     """The page, in Markdown."""
@@ -35,9 +38,8 @@ def page() -> str:
     parts = [HEAD]
     for name, record in sections.items():
         parts.append(f"\n## {name}\n\n{_summary(record)}\n\n{_table(record)}")
-        choices = {"acquire": STRATEGIES, "describe": METHODS}.get(name)
-        if choices:
-            parts.append(f"\nChoices: {', '.join(f'`{choice}`' for choice in choices)}.\n")
+        if name in CHOICES:
+            parts.append(f"\nChoices: {', '.join(f'`{choice}`' for choice in CHOICES[name])}.\n")
     for name, oracle in ORACLES.items():
         parts.append(f"\n## oracle.settings of `{name}`\n\n{_table(oracle.SETTINGS)}")
     return "".join(parts)

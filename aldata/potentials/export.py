@@ -1,4 +1,4 @@
-"""The only place that imports mace-torch: its coupling coefficients, and models as mace-torch has them."""
+"""The only place that imports mace-torch: a member as the model that mace-torch would have built."""
 
 from __future__ import annotations
 
@@ -41,23 +41,6 @@ def contained() -> Iterator[None]:
                 os.environ[_VARIABLE] = before
             torch.set_default_dtype(dtype)
             torch.random.set_rng_state(state)
-
-
-def coupling_matrix(max_ell: int, order: int) -> npt.NDArray[np.float64]:
-    """mace-torch's couplings of `order` harmonics to a scalar, path first: see `harmonics.invariants`."""
-    with contained():
-        import torch
-        from e3nn import o3
-        from mace.tools.cg import U_matrix_real
-
-        matrix = U_matrix_real(
-            irreps_in=o3.Irreps.spherical_harmonics(max_ell),
-            irreps_out=o3.Irreps("0e"),
-            correlation=order,
-            dtype=torch.float64,
-            use_cueq_cg=False,
-        )[-1]
-    return np.ascontiguousarray(np.moveaxis(matrix.numpy(), -1, 0))
 
 
 def to_mace(checkpoint: Checkpoint, member: int = 0, dtype: str = "float64") -> Any:

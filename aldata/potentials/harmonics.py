@@ -7,6 +7,7 @@ axis is y. The tests compare with e3nn and with mace-torch.
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -53,20 +54,66 @@ def degrees(max_ell: int) -> npt.NDArray[np.int64]:
     return np.repeat(ell, 2 * ell + 1)
 
 
+def harmonics(unit: Float, max_ell: int) -> Float:
+    """All harmonics up to `max_ell` of unit vectors (n, 3): shape (n, (max_ell + 1)^2)."""
+    parts, power = [np.ones((len(unit), 1))], unit
+    for degree in range(1, max_ell + 1):
+        if degree > 1:
+            power = (power[:, :, None] * unit[:, None, :]).reshape(len(unit), -1)
+        parts.append(power @ polynomial(degree))
+    return np.concatenate(parts, axis=1)
+
+
+@cache
+def _triple_integrals(max_ell: int) -> Float:
+    """Mean over the sphere of Y_i Y_j Y_k, by a quadrature that is exact for these polynomials."""
+    points = 2 * max_ell + 1
+    height, weight = np.polynomial.legendre.leggauss(points)
+    angle = np.pi * np.arange(2 * points) / points
+    radius = np.sqrt(1 - height**2)[:, None]
+    unit = np.stack(
+        np.broadcast_arrays(radius * np.cos(angle), radius * np.sin(angle), height[:, None]),
+        axis=-1,
+    ).reshape(-1, 3)
+    values = harmonics(unit, max_ell)
+    weights = np.repeat(weight, 2 * points) / (4 * points)
+    found: Float = np.einsum("n,ni,nj,nk->ijk", weights, values, values, values)
+    return found
+
+
 @cache
 def invariants(max_ell: int, order: int) -> Float:
     """Couplings of `order` harmonics to a scalar: shape (path, (max_ell + 1)^2, ... `order` times).
 
-    Order 1 and 2 have closed forms (the l = 0 component; the dot product of one degree over
-    sqrt(2l + 1)); order 3 comes from mace-torch's generalised Clebsch-Gordan coefficients.
+    The coupling of degrees (l1, l2, l3) is the integral of their product, normalised to 1; two
+    harmonics couple if they are of one degree. Paths and signs are mace-torch's `U_matrix_real`.
     """
-    size = (max_ell + 1) ** 2
+    ell = degrees(max_ell)
     if order == 1:
-        return np.eye(size)[:1]
+        return np.eye(len(ell))[:1]
     if order == 2:
-        ell = degrees(max_ell)
         blocks = [np.diag((ell == k) / (2 * k + 1) ** 0.5) for k in range(max_ell + 1)]
         return np.stack(blocks)
-    from aldata.potentials.export import coupling_matrix
+    integrals, paths = _triple_integrals(max_ell), []
+    for third, first, second in product(range(max_ell + 1), repeat=3):
+        if abs(first - second) > third or third > first + second or (first + second + third) % 2:
+            continue
+        own = np.ix_(ell == first, ell == second, ell == third)
+        path = np.zeros_like(integrals)
+        path[own] = integrals[own] / np.linalg.norm(integrals[own])
+        paths.append(path)
+    return np.stack(paths)
 
-    return coupling_matrix(max_ell, order)
+
+@cache
+def monomials(max_ell: int, order: int) -> tuple[npt.NDArray[np.int64], Float]:
+    """The same couplings as polynomials: harmonics of each monomial (monomial, order), ascending, and
+    coefficients (path, monomial). Only those that occur: 23 of 729 for order 3 up to degree 2.
+    """
+    couplings = invariants(max_ell, order)
+    sums: dict[tuple[int, ...], Float] = {}
+    for index in map(tuple, np.argwhere(np.abs(couplings).max(axis=0) > 1e-12)):
+        key = tuple(sorted(int(i) for i in index))
+        sums[key] = sums.get(key, np.zeros(len(couplings))) + couplings[(slice(None), *index)]
+    kept = {key: value for key, value in sorted(sums.items()) if np.abs(value).max() > 1e-12}
+    return np.array(list(kept), dtype=np.int64), np.stack(list(kept.values()), axis=1)

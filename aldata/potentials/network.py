@@ -18,7 +18,7 @@ from torch.nn.functional import one_hot, silu
 
 from aldata.potentials.architecture import Architecture, Tensor, couplings_name, tensors
 from aldata.potentials.graphs import Batch
-from aldata.potentials.harmonics import degrees, invariants, polynomial
+from aldata.potentials.harmonics import degrees, monomials, polynomial
 from aldata.potentials.model import Layer, Model
 
 Weights = dict[str, torch.Tensor]
@@ -42,11 +42,12 @@ class Network:
         self.numbers = list(numbers)
         self.mean_degree = mean_degree
         self.dtype: torch.dtype = getattr(torch, dtype)
-        self._couplings = [
-            self._constant(invariants(architecture.max_ell, order + 1))
-            for order in range(architecture.correlation)
-        ]
+        products = [monomials(architecture.max_ell, k + 1) for k in range(architecture.correlation)]
+        self._couplings = [self._constant(coefficients) for _, coefficients in products]
         paths = tuple(int(coupling.shape[0]) for coupling in self._couplings)
+        # which harmonic is the first, second, third factor of each monomial of the highest order
+        factors = np.eye(architecture.harmonics)[products[-1][0].T.ravel()]
+        self._factors = self._constant(factors)
         self.tensors: list[Tensor] = [
             *tensors(architecture, len(self.numbers), paths),
             Tensor("scale", (), 0.0),
@@ -135,9 +136,9 @@ class Network:
     def _layer(self, w: Weights, index: int, members: int) -> Layer:
         a, start = self.architecture, f"interactions.{index}"
         c, elements, root = a.channels, len(self.numbers), a.channels**-0.5
-        couplings = [
-            self._product(w[couplings_name(index, a.correlation, order)], order)
-            for order in range(1, a.correlation + 1)
+        products = [
+            torch.einsum("pk,mzpc->mzkc", coupling, w[couplings_name(index, a.correlation, k + 1)])
+            for k, coupling in enumerate(self._couplings)
         ]
         mix = w[f"{start}.linear.weight"].reshape(members, -1, c)
         skip = w[f"{start}.skip_tp.weight"].reshape(members, c, elements * c)
@@ -145,21 +146,9 @@ class Network:
             up=w[f"{start}.linear_up.weight"] * root,
             mix=mix * (root / self.mean_degree),
             skip=skip * (c * elements) ** -0.5,
-            products=couplings,
+            products=products,
             out=w[f"products.{index}.linear.weight"] * root,
         )
-
-    def _product(self, weight: torch.Tensor, order: int) -> torch.Tensor:
-        """Weights (member, element, path, channel) times couplings, paths summed.
-
-        Order 1 and 2 couple a harmonic to itself only: one value per harmonic is enough.
-        """
-        coupling = self._couplings[order - 1]
-        if order == 2:
-            coupling = coupling.diagonal(dim1=1, dim2=2)
-        if order < 3:
-            return torch.einsum("ps,mzpc->mzsc", coupling, weight)
-        return torch.einsum("pijk,mzpc->mzijkc", coupling, weight)
 
     def features(self, model: Model, batch: Batch, vectors: torch.Tensor) -> torch.Tensor:
         """Last-layer features (member, atom, feature), from vectors (member, atom, slot, 3) in A."""
@@ -235,25 +224,19 @@ class Network:
         return mixed.view(members, atoms, -1, channels)
 
     def _contract(self, layer: Layer, density: torch.Tensor, kind: torch.Tensor) -> torch.Tensor:
-        """Products of the density with itself, coupled to scalars: (member, atom, channel).
-
-        Horner's scheme, as in mace-torch's symmetric contraction.
-        """
-        members, atoms, harmonics, channels = density.shape
-        total: torch.Tensor | None = None
-        for order in range(len(layer.products), 0, -1):
-            table = layer.products[order - 1].flatten(2)
-            weight = torch.matmul(kind, table)
-            if order == 3:
-                cubic = weight.view(members, atoms, harmonics, harmonics, harmonics, channels)
-                total = torch.einsum("maijkc,majc,makc->maic", cubic, density, density)
-                continue
-            weight = weight.view(members, atoms, harmonics, channels)
-            if order == 2:
-                weight = weight * density
-            total = weight if total is None else total + weight
-        assert total is not None  # correlation is at least 1
-        return (total * density).sum(2)
+        """Products of the density with itself, coupled to scalars: (member, atom, channel)."""
+        weights = [
+            torch.matmul(kind, table.flatten(2)).view(*density.shape[:2], -1, density.shape[3])
+            for table in layer.products
+        ]
+        total = (weights[0] * density[:, :, :1]).sum(2)
+        if len(weights) > 1:  # a harmonic couples to itself only
+            total = total + (weights[1] * density * density).sum(2)
+        if len(weights) > 2:
+            factors = torch.matmul(self._factors, density)
+            first, second, third = factors.chunk(3, dim=2)
+            total = total + (weights[2] * first * second * third).sum(2)
+        return total
 
     def node_energies(self, model: Model, features: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Energy of each atom without E0, (member, atom) in eV: scale * f . c + shift."""

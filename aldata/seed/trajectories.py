@@ -10,9 +10,9 @@ import numpy as np
 from aldata.artifacts.contacts import closest_contact
 from aldata.artifacts.conversion import from_atoms, to_atoms
 from aldata.artifacts.frames import Configuration, Configurations, as_configurations
+from aldata.artifacts.geometry_files import OVERLAP
 from aldata.errors import InvalidInput, InvalidParameters, OracleUnavailable
 from aldata.seed.settings import TestSettings
-from aldata.seed.structures import OVERLAP
 
 if TYPE_CHECKING:
     from ase import Atoms

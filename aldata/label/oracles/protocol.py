@@ -33,7 +33,7 @@ class Answer:
     warnings: list[str] = field(default_factory=list)
 
 
-class OracleFailure(Exception):  # noqa: N818 (a failure of the call, not of the program)
+class OracleFailure(Exception):
     """A call failed for a known reason: `failure` is one of `schema.FAILURES`."""
 
     def __init__(self, failure: str, message: str) -> None:

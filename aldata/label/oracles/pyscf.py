@@ -7,6 +7,7 @@ last density, is bound to one composition, and its stress has the wrong factor.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -29,6 +30,8 @@ from aldata.units import (
 )
 
 INSTALL = "pip install pyscf"
+UNIVERSAL_AUXILIARY_BASIS = "def2-universal-jkfit"
+"""Fitting basis where PySCF has none for an orbital basis; it would build one per element."""
 
 
 class PyscfSettings(Record):
@@ -41,7 +44,8 @@ class PyscfSettings(Record):
     )
     auxiliary_basis: str | None = Field(
         default=None,
-        description="fitting basis; null: PySCF's choice, written into the level of theory",
+        description="fitting basis; null: PySCF's choice, or else def2-universal-jkfit; either "
+        "is written into the level of theory",
     )
     grid_level: int = Field(
         default=2, ge=0, le=9, description="integration grid, PySCF's level 0 to 9"
@@ -119,9 +123,11 @@ class Pyscf:
                     f"{c.spin} of them cannot be unpaired"
                 )
         elements = sorted({int(n) for c in configurations for n in c.numbers})
-        missing = [symbol for symbol in _symbols(elements) if not self._has_basis(symbol)]
-        if missing:
-            problems["basis"] = f"the basis {self.settings.basis} has no {', '.join(missing)}"
+        fitting = [self._auxiliary] if self.settings.density_fit else []
+        for basis in (self.settings.basis, *fitting):
+            missing = [symbol for symbol in _symbols(elements) if not _has(basis, symbol)]
+            if missing:
+                problems[basis] = f"the basis {basis} has no {', '.join(missing)}"
         return list(problems.values())
 
     def label(self, configuration: Configuration, directory: Path) -> Answer:
@@ -198,15 +204,6 @@ class Pyscf:
                 continue  # an all-electron basis for this element
         return found
 
-    def _has_basis(self, symbol: str) -> bool:
-        from pyscf import gto
-        from pyscf.lib.exceptions import BasisNotFoundError
-
-        try:
-            return bool(gto.basis.load(self.settings.basis, symbol))
-        except (BasisNotFoundError, KeyError, RuntimeError):
-            return False
-
     @cached_property
     def _auxiliary(self) -> str:
         if self.settings.auxiliary_basis:
@@ -216,13 +213,7 @@ class Pyscf:
 
         hydrogen = gto.M(atom="H", spin=1, basis="sto-3g", verbose=0)
         chosen = predefined_auxbasis(hydrogen, self.settings.basis, self.settings.xc)
-        if not isinstance(chosen, str):
-            raise OracleUnavailable(
-                f"PySCF has no standard fitting basis for {self.settings.basis}",
-                where="oracle.settings.auxiliary_basis",
-                next_step="name one, such as def2-universal-jkfit, or set density_fit: false",
-            )
-        return chosen.lower()
+        return chosen.lower() if isinstance(chosen, str) else UNIVERSAL_AUXILIARY_BASIS
 
     def _require(self) -> None:
         """Raise OracleUnavailable unless PySCF is here and knows the functional and the basis."""
@@ -240,7 +231,7 @@ class Pyscf:
                 where="oracle.settings.xc",
                 expected="a name of pyscf.dft.libxc, such as pbe, r2scan, b3lyp",
             ) from None
-        if not self._has_basis("H") and not self._has_basis("Si"):
+        if not any(_has(self.settings.basis, symbol) for symbol in ("H", "Si", "Cu")):
             raise OracleUnavailable(
                 f"PySCF knows no basis '{self.settings.basis}'",
                 where="oracle.settings.basis",
@@ -248,6 +239,19 @@ class Pyscf:
             )
         if self.settings.dispersion == "d3bj":
             require_d3bj(self.settings.xc)
+
+
+def _has(basis: str, symbol: str) -> bool:
+    """Whether PySCF has this basis for this element."""
+    from pyscf import gto
+    from pyscf.lib.exceptions import BasisNotFoundError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # advice to install another package, on every miss
+        try:
+            return bool(gto.basis.load(basis, symbol))
+        except (BasisNotFoundError, KeyError, RuntimeError):
+            return False
 
 
 def _write_input(directory: Path, settings: PyscfSettings, configuration: Configuration) -> None:

@@ -1,4 +1,4 @@
-"""Read a user's geometries, and refuse what no calculation could use."""
+"""A user's geometry files: whatever ASE reads, without what no calculation could use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from aldata.artifacts.contacts import closest_contact
 from aldata.artifacts.conversion import from_atoms
 from aldata.artifacts.frames import Configuration, Configurations, as_configurations
 from aldata.errors import InvalidInput
-from aldata.seed.settings import SeedSettings
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -22,16 +21,16 @@ SHOWN = 5
 """How many problems an error spells out."""
 
 
-def read_structures(path: Path, settings: SeedSettings) -> Configurations:
-    """The geometries in the file at `path`, with charge and number of unpaired electrons.
+def read_geometries(path: Path, index: str = ":", charge: int = 0, spin: int = 0) -> Configurations:
+    """The geometries in the file at `path`; `charge` and `spin` (unpaired electrons) unless it has own.
 
     Frames that occur twice are kept once. Raises InvalidInput for a file that is missing,
     unreadable or empty, and for frames without atoms, with unknown elements, with positions or
     cells that are not finite, with a periodic direction without a cell vector, or with overlapping
     atoms; the error names every such frame.
     """
-    frames = read_frames(path, settings.index)
-    configurations = [from_atoms(a, settings.charge, settings.spin) for a in frames]
+    frames = read_frames(path, index)
+    configurations = [from_atoms(atoms, charge, spin) for atoms in frames]
     refuse(path, [p for i, c in enumerate(configurations) for p in problems(i, c)])
     return as_configurations(list({c.id: c for c in configurations}.values()))
 
