@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ase import Atoms
@@ -15,11 +15,22 @@ from projects import Project, made
 from aldata.cli.main import main
 
 
+@pytest.fixture(scope="module")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A new project of a water molecule, with one generation planned and nothing computed."""
+    folder = tmp_path_factory.mktemp("blank")
+    molecule("H2O").write(folder / "input.xyz")
+    return made(folder / "project", folder / "input.xyz", {}, 1)
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Callable[..., Project]:
-    def make(atoms: Atoms | None = None, **values: Any) -> Project:
-        (atoms or molecule("H2O")).write(tmp_path / "input.xyz")
-        return made(tmp_path / "project", tmp_path / "input.xyz", values, 1)
+def project(blank: Project, tmp_path: Path) -> Callable[..., Project]:
+    def make(atoms: Atoms | None = None) -> Project:
+        one = Project(tmp_path / "project")
+        shutil.copytree(blank.root, one.root)
+        if atoms is not None:
+            atoms.write(one.root / "structures" / "input.xyz")
+        return one
 
     return make
 

@@ -23,6 +23,12 @@ __pycache__/
 .venv/
 """
 
+DVC_CONFIG = """\
+[core]
+    analytics = false
+    check_update = false
+"""
+
 NOT_SCANNED = """\
 # DVC need not look for stages in here.
 .aldata
@@ -128,8 +134,7 @@ def _repository(folder: Path) -> None:
         if provenance.git(folder, "config", key) is None:
             quiet(["git", "config", key, value], folder)
     quiet(["dvc", "init", "--quiet"], folder)
-    quiet(["dvc", "config", "core.analytics", "false"], folder)
-    quiet(["dvc", "config", "core.check_update", "false"], folder)
+    (folder / ".dvc" / "config").write_text(DVC_CONFIG)
     with (folder / ".dvcignore").open("a") as stream:
         stream.write(NOT_SCANNED)
     quiet(["git", "add", "."], folder)

@@ -6,12 +6,15 @@ result is safe the moment it exists, whoever is killed afterwards.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import faulthandler
 import os
+import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +24,7 @@ import numpy as np
 from aldata.artifacts.calls import Attempt, CallRecord, Geometry, Outcome
 from aldata.artifacts.documents import Theory
 from aldata.artifacts.frames import Configuration
+from aldata.errors import LedgerError
 from aldata.label.book import CallBook
 from aldata.label.oracles import Answer, Oracle, OracleFailure
 from aldata.label.settings import LabelSettings
@@ -31,6 +35,7 @@ PRINTED = "printed.txt"
 """File in an attempt's raw folder with what its process printed, a crash's traceback included."""
 
 MOST_WARNINGS = 20
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,10 @@ def attempt_call(task: tuple[CallJob, Attempt], begin: Callable[[], None]) -> Re
         attempt = attempt.model_copy(update={"start": now(), "pid": os.getpid()})
         job.book.add_attempt(job.call_id, attempt)
         folder = job.book.raw_folder(job.call_id, attempt.id)
-        _print_to(folder / PRINTED)
-        answer, verdict, texts = _ask(job, folder)
+        with _disk_is_the_ledgers(folder):
+            _print_to(folder / PRINTED)
+            answer, verdict, texts = _ask(job, folder)
+            _remove_if_empty(folder / PRINTED)
         attempt = attempt.model_copy(
             update={
                 "end": now(),
@@ -102,11 +109,14 @@ def _answer(oracle: Oracle, job: CallJob, folder: Path) -> tuple[Answer | None, 
         answer = oracle.label(job.configuration, folder)
     except OracleFailure as problem:
         return None, Verdict("failed", problem.failure, problem.message)
+    except OSError as problem:
+        if problem.errno in DISK_ERRORS:
+            raise
+        return None, _crash(problem)
     except MemoryError as problem:
         return None, Verdict("failed", "out_of_memory", str(problem))
     except Exception as problem:  # whatever foreign code raises is one failed call, not the end
-        traceback.print_exc()
-        return None, Verdict("failed", "crashed", f"{type(problem).__name__}: {problem}")
+        return None, _crash(problem)
     if not answer.converged:
         return answer, Verdict("failed", "not_converged", "the oracle's iterations did not end")
     numbers = [np.array(answer.energy), answer.forces]
@@ -116,6 +126,26 @@ def _answer(oracle: Oracle, job: CallJob, folder: Path) -> tuple[Answer | None, 
     if answer.forces.shape != job.configuration.positions.shape:
         return None, Verdict("failed", "crashed", f"forces of shape {answer.forces.shape}")
     return answer, of_answer(answer.forces, job.settings)
+
+
+def _crash(problem: Exception) -> Verdict:
+    traceback.print_exc()
+    return Verdict("failed", "crashed", f"{type(problem).__name__}: {problem}")
+
+
+@contextlib.contextmanager
+def _disk_is_the_ledgers(folder: Path) -> Iterator[None]:
+    """A disk that is full is no failure of one call: it stops the run. Raises LedgerError."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno not in DISK_ERRORS:
+            raise
+        raise LedgerError(
+            f"an oracle's files cannot be written: {os.strerror(problem.errno)}",
+            where=str(folder),
+            next_step="free disk space, then run again: calls that have ended are safe",
+        ) from None
 
 
 def _conclude(job: CallJob, attempt: Attempt, answer: Answer | None, verdict: Verdict) -> Report:
@@ -165,6 +195,13 @@ def _print_to(path: Path) -> None:
     os.dup2(handle, 2)
     os.close(handle)
     faulthandler.enable(2)
+
+
+def _remove_if_empty(path: Path) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    if path.stat().st_size == 0:
+        path.unlink()
 
 
 def now() -> str:

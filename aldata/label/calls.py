@@ -12,6 +12,7 @@ import secrets
 import socket
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
 from aldata.artifacts.calls import Attempt
 from aldata.artifacts.documents import Theory
@@ -53,10 +54,9 @@ def _died(job: CallJob, attempt: Attempt, ending: Ending) -> Report:
     failure, message = "crashed", f"its process ended with exit code {ending.exit_code}"
     if ending.how == "time_limit":
         failure, message = "time_limit", f"stopped after {job.settings.time_limit:g} s"
-    printed = job.book.raw_folder(job.call_id, attempt.id) / PRINTED
-    if failure == "crashed" and printed.exists():
-        last = printed.read_text(errors="replace").strip().splitlines()[:1]
-        message = ": ".join([message, *last])
+    if failure == "crashed":
+        printed = job.book.raw_folder(job.call_id, attempt.id) / PRINTED
+        message = ": ".join([message, *_last_words(printed)])
     begun = [a for a in job.book.attempts(job.call_id) if a.id == attempt.id]
     attempt = (begun or [attempt])[0].model_copy(
         update={
@@ -70,6 +70,13 @@ def _died(job: CallJob, attempt: Attempt, ending: Ending) -> Report:
     )
     job.book.add_attempt(job.call_id, attempt)
     return Report(None, Verdict("failed", failure, message), attempt, True)
+
+
+def _last_words(printed: Path) -> list[str]:
+    """The line that says why a process crashed, or else the last that it printed, if any."""
+    lines = printed.read_text(errors="replace").split("\n") if printed.exists() else []
+    fatal = [line for line in lines if line.startswith("Fatal Python error")]
+    return (fatal or [line.strip() for line in lines if line.strip()])[-1:]
 
 
 def _new_attempt(theory: Theory) -> Attempt:

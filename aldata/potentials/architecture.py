@@ -24,7 +24,7 @@ class Architecture(Record):
         default=2, ge=0, le=3, description="highest degree of the spherical harmonics"
     )
     correlation: int = Field(
-        default=2, ge=1, le=3, description="order of the products: body order - 1"
+        default=3, ge=1, le=3, description="order of the products: body order - 1"
     )
     cutoff: float = Field(
         default=4.5, gt=0.5, le=15, description="radius of an atom's environment, A"
