@@ -57,7 +57,7 @@ def test_the_manifests_form_a_chain_and_the_probe_is_never_trained_on(metal: Pro
     verify_chain(chain)
     roles = members(chain)
     probes = set(roles["probe"])
-    assert len(probes) == 4
+    assert len(probes) >= 4  # a near-copy of a probe frame is one too
     assert not probes & (set(roles["train"]) | set(roles["valid"]))
     for generation in ("g000", "g001"):
         labels, selection = metal.read(Labels, generation), metal.read(Selection, generation)

@@ -8,7 +8,7 @@ import pytest
 from made_potentials import ISOLATED, SMALL, copper, ethanol, in_process, labelled
 
 from aldata.artifacts.frames import Labels
-from aldata.errors import InvalidInput, InvalidParameters
+from aldata.errors import AldataError, InvalidInput, InvalidParameters
 from aldata.potentials import Architecture, Committee
 from aldata.train import Trained, TrainingFrames, TrainSettings, train
 from aldata.train.loop import rate, shuffled
@@ -46,7 +46,7 @@ def force_error(found: Trained, labels: Labels) -> float:
 
 
 def test_training_learns_energies_and_forces(molecules: Labels) -> None:
-    settings = QUICK.model_copy(update={"steps": 400, "architecture": Architecture()})
+    settings = QUICK.model_copy(update={"steps": 250, "architecture": Architecture(channels=8)})
     found = trained(molecules, settings, valid=3)
     unseen = labelled([ethanol(seed) for seed in range(100, 120)])
     predicted = Committee.from_checkpoint(found.checkpoint).predict(unseen)
@@ -77,6 +77,7 @@ def test_the_checkpoint_says_what_it_was_made_from(molecules: Labels) -> None:
     assert TrainSettings.checked(found.card["settings"], "card") == QUICK
     size = SMALL.features + len(NUMBERS)
     assert found.information.shape == (1, size, size)
+    assert found.card["parameters"] == {"coefficients": SMALL.features, "shifts": 3}
     np.testing.assert_allclose(found.information[0], found.information[0].T)
     assert np.trace(found.information[0]) > 0
 
@@ -120,7 +121,7 @@ def test_one_frame_is_enough(molecules: Labels) -> None:
 
 def test_periodic_cells_learn_their_stress(crystals: Labels) -> None:
     assert np.isfinite(crystals.stress).all()
-    settings = QUICK.model_copy(update={"steps": 150, "architecture": Architecture(channels=8)})
+    settings = QUICK.model_copy(update={"steps": 100, "architecture": Architecture(channels=8)})
     found = trained(crystals, settings, valid=2, numbers=np.array([29]))
     committee = Committee.from_checkpoint(found.checkpoint, "float64")
     errors = []
@@ -174,6 +175,13 @@ def test_what_cannot_be_trained_is_one_error(molecules: Labels) -> None:
         trained(molecules, QUICK, numbers=np.array([1, 6]))
 
 
+def test_a_training_that_diverges_says_so(molecules: Labels) -> None:
+    arrays = {**molecules.arrays, "forces": molecules.forces * 1e30}
+    broken = Labels.from_arrays(arrays, molecules.attributes)
+    with pytest.raises(AldataError, match="training diverged"):
+        trained(broken, QUICK.model_copy(update={"steps": 3}))
+
+
 def test_settings_name_what_is_wrong() -> None:
     with pytest.raises(InvalidParameters, match=r"unknown name 'epochs'; one of: .*steps"):
         TrainSettings.checked({"epochs": 4}, "params.yaml:train")
@@ -201,6 +209,7 @@ def test_every_epoch_sees_every_frame_once() -> None:
     assert next(shuffled(2, 9, np.random.default_rng(0))) in ([0, 1], [1, 0])
 
 
+@pytest.mark.slow
 def test_members_run_in_processes(molecules: Labels) -> None:
     """The real runner: the job and its answer cross process borders, and change nothing."""
     from aldata.execution import ClusterSettings, run
@@ -224,6 +233,7 @@ ACETYLACETONE = Path(__file__).parents[2] / "shared/data/acetylacetone"
 def test_fifty_acetylacetone_frames_give_a_useful_potential() -> None:
     """PBE labels: 100 meV/A with defaults, one member."""
     from ase.io import read
+
     from benchmarks.training import isolated_energies, labels_of
 
     numbers, isolated = isolated_energies(ACETYLACETONE / "isolated_atoms.xyz")

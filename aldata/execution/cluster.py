@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -126,13 +127,15 @@ def _die_with_driver(driver: ProcessMark) -> Any:
     from distributed import WorkerPlugin
 
     class DieWithDriver(WorkerPlugin):  # type: ignore[misc]
-        """Ends a worker, also one that was started later, when the driver is gone."""
+        """Ends a worker, also one that was started later, when the driver is gone; not before."""
 
         name = "aldata-die-with-driver"
 
         def setup(self, worker: Worker) -> None:  # noqa: ARG002 (Dask's signature)
             # the kernel may watch: Dask starts a worker from a thread that lives as long as it
             die_with(driver, kernel=True)
+            with contextlib.suppress(ValueError):  # only a main thread may choose
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to answer
 
     return DieWithDriver()
 

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import faulthandler
 import os
+import resource
 import sys
 import time
 import traceback
@@ -82,7 +83,7 @@ def attempt_call(task: tuple[CallJob, Attempt], begin: Callable[[], None]) -> Re
             update={
                 "end": now(),
                 "wall_seconds": time.monotonic() - began,
-                "cpu_seconds": sum(os.times()[:4]),
+                "cpu_seconds": _cpu_seconds(),
                 "outcome": outcome_of(verdict.failure),
                 "exit_code": 0,
                 "message": verdict.message,
@@ -90,6 +91,12 @@ def attempt_call(task: tuple[CallJob, Attempt], begin: Callable[[], None]) -> Re
             }
         )
         return _conclude(job, attempt, answer, verdict)
+
+
+def _cpu_seconds() -> float:
+    """User and system time of this process so far, and of those children that it waited for."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def _ask(job: CallJob, folder: Path) -> tuple[Answer | None, Verdict, list[str]]:

@@ -13,7 +13,7 @@ from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.frames import Labels
 from aldata.errors import InvalidInput
 from aldata.potentials.network import Network
-from aldata.train.loop import Record
+from aldata.train.loop import Progress
 from aldata.train.member import Member, MemberJob, train_member
 from aldata.train.settings import TrainSettings
 
@@ -45,7 +45,7 @@ class Trained:
     """A checkpoint, and per member one record per validation (step, loss, errors)."""
 
     checkpoint: Checkpoint
-    histories: list[list[Record]]
+    histories: list[list[Progress]]
 
 
 def train(
@@ -91,12 +91,11 @@ def _card(
         "seeds": [int(seed) for seed in seeds],
         "dataset": frames.dataset,
         "theory_id": frames.labels.attributes.get("theory_id"),
-        "parameters": [
-            "coefficients",
-            network.architecture.features,
-            "shifts",
-            len(network.numbers),
-        ],
+        # what the rows of the information matrix stand for, in their order
+        "parameters": {
+            "coefficients": network.architecture.features,
+            "shifts": len(network.numbers),
+        },
     }
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from aldata.artifacts.frames import Labels
+from aldata.errors import AldataError
 from aldata.potentials.derivatives import Results, evaluate
 from aldata.potentials.graphs import Batch, Graph, collate
 from aldata.potentials.last_layer import Targets
@@ -20,7 +21,8 @@ from aldata.train.settings import TrainSettings
 
 Float = npt.NDArray[np.float64]
 Flat = npt.NDArray[np.float32]
-Record = dict[str, float]
+Progress = dict[str, float]
+"""One look at a training: step, mean loss since the last look, learning rate, errors on validation."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def shuffled(size: int, batch_size: int, generator: np.random.Generator) -> Iter
             yield order[start : start + batch_size].tolist()
 
 
-def errors(network: Network, flat: npt.NDArray[Any], wanted: Sequence[Group]) -> Record:
+def errors(network: Network, flat: npt.NDArray[Any], wanted: Sequence[Group]) -> Progress:
     """RMSE of the energy per atom in eV, and of the force components in eV/A."""
     with torch.no_grad():
         model = network.model(flat[None])
@@ -155,7 +157,6 @@ class Descent:
         values = torch.from_numpy(start).to(network.dtype)
         self._fixed = values[-fixed:].clone()
         self._free = values[:-fixed].clone().requires_grad_(True)
-        self._average = self._free.detach().clone()
         self._adam = torch.optim.Adam([self._free], lr=settings.learning_rate, foreach=False)
 
     def step(self, wanted: Group, learning_rate: float) -> float:
@@ -169,13 +170,12 @@ class Descent:
         torch.autograd.backward([loss])
         torch.nn.utils.clip_grad_norm_([self._free], self.settings.clip)
         self._adam.step()
-        self._average.lerp_(self._free.detach(), 1 - self.settings.average)
         return float(loss.detach())
 
     @property
     def weights(self) -> Flat:
-        """A copy of the (running average of the) weights."""
-        joined = torch.cat([self._average, self._fixed])
+        """A copy of the weights."""
+        joined = torch.cat([self._free.detach(), self._fixed])
         return joined.numpy().astype(np.float32)
 
 
@@ -184,7 +184,7 @@ class Descended:
     """The best weights of a descent, and one record per validation."""
 
     weights: Flat
-    history: list[Record]
+    history: list[Progress]
 
 
 def descend(
@@ -198,14 +198,14 @@ def descend(
     """Gradient descent from `start`; keeps the weights with the smallest force error on `valid`.
 
     Without validation frames it takes all its steps and keeps the last weights. It stops early after
-    `patience` validations without a better force error.
+    `patience` validations without a better force error. Raises AldataError if it diverges.
     """
     cutoff = network.architecture.cutoff
     looks = groups(valid, cutoff, network.dtype, 8)
     batches = shuffled(len(train), settings.batch_size, np.random.default_rng([seed, 1]))
     descent = Descent(network, start, settings)
     best, lowest, waited = start, math.inf, 0
-    history: list[Record] = []
+    history: list[Progress] = []
     total, since = 0.0, 0
     for step in range(settings.steps):
         chosen = [train[index] for index in next(batches)]
@@ -223,4 +223,10 @@ def descend(
             lowest = record.get("valid_forces_rmse", math.inf)
         if waited >= settings.patience:
             break
+    if not np.isfinite(best).all():
+        raise AldataError(
+            "training diverged: weights are not finite",
+            where=f"train, step {history[-1]['step']:.0f}",
+            next_step="look at the labels for outliers, or lower train.learning_rate",
+        )
     return Descended(best, history)

@@ -22,7 +22,7 @@ from aldata.potentials.last_layer import (
     written_back,
 )
 from aldata.potentials.network import Network
-from aldata.train.loop import Flat, Record, Sample, descend, errors, groups, samples_of
+from aldata.train.loop import Flat, Progress, Sample, descend, errors, groups, samples_of
 from aldata.train.settings import TrainSettings
 
 Float = npt.NDArray[np.float64]
@@ -51,7 +51,7 @@ class Member:
     weights: Flat
     information: Float
     mean_degree: float
-    history: list[Record]
+    history: list[Progress]
 
 
 def train_member(job: MemberJob) -> Member:

@@ -18,29 +18,23 @@ class TrainSettings(Record):
     members: int = Field(default=4, ge=1, le=64, description="potentials in the ensemble")
     architecture: Architecture = Field(default=Architecture(), description="the potential")
     steps: int = Field(
-        default=1500, ge=1, description="gradient steps, whatever the number of frames"
+        default=2000, ge=1, description="gradient steps, whatever the number of frames"
     )
     batch_size: int = Field(
         default=5, ge=1, description="frames per step; fewer if there are fewer"
     )
-    learning_rate: float = Field(default=0.03, gt=0, description="Adam's highest step size")
+    learning_rate: float = Field(default=0.04, gt=0, description="Adam's highest step size")
     warm_up: float = Field(
         default=0.05, ge=0, lt=1, description="share of the steps with rising step size"
     )
     final_rate: float = Field(
         default=0.01, gt=0, le=1, description="share of the step size at the end"
     )
-    clip: float = Field(default=10.0, gt=0, description="largest norm of the gradient of the loss")
+    clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient of the loss")
     energy_weight: float = Field(default=1.0, ge=0, description="weight of (eV/atom)^2 in the loss")
     forces_weight: float = Field(default=100.0, gt=0, description="weight of (eV/A)^2 in the loss")
     stress_weight: float = Field(
         default=1000.0, ge=0, description="weight of (eV/A^3)^2 in the loss"
-    )
-    average: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="decay of the running average of the weights, 0 for none",
     )
     validate_every: int = Field(
         default=50, ge=1, description="steps between looks at the validation set"

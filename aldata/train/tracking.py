@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aldata.train.loop import Record
+from aldata.train.loop import Progress
 from aldata.train.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -137,14 +137,14 @@ def flattened(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def _summary(trained: Trained) -> Record:
+def _summary(trained: Trained) -> Progress:
     """Means over members of their last records."""
     last = [history[-1] for history in trained.histories]
     return {key: sum(record[key] for record in last) / len(last) for key in last[0]}
 
 
 def _log(
-    client: MlflowClient, run: str, parameters: Mapping[str, str], history: Sequence[Record]
+    client: MlflowClient, run: str, parameters: Mapping[str, str], history: Sequence[Progress]
 ) -> None:
     from mlflow.entities import Metric, Param
 

@@ -105,8 +105,8 @@ class Pyscf:
         return ", ".join(f"{name} {_version(name)}" for name in names)
 
     def preload(self) -> tuple[str, ...]:
-        """PySCF takes one to two seconds to import."""
-        modules = ("pyscf.gto", "pyscf.dft", "pyscf.df", "pyscf.df.grad.rks", "pyscf.df.grad.uks")
+        """PySCF takes one to two seconds to import, a part of it only when forces are asked for."""
+        modules = ("pyscf.dft", "pyscf.df.grad.rks", "pyscf.df.grad.uks", "pyscf.__all__", "ase")
         return modules + (("dftd3.interface",) if self.settings.dispersion else ())
 
     def check(self, configurations: Sequence[Configuration]) -> list[str]:
