@@ -153,3 +153,6 @@ def run(verb: str, body: Callable[[Stage], None]) -> None:
     except AldataError as problem:
         print(f"\naldata {verb} {generation}: {problem}\n", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print(f"\naldata {verb} {generation}: stopped; what ended is kept", file=sys.stderr)
+        sys.exit(130)
