@@ -55,6 +55,8 @@ def _violation(model: type[BaseModel], item: dict[str, Any]) -> str:
     if item["type"] == "missing":
         return f"'{path}' is missing"
     message = item["msg"].removeprefix("Value error, ")
+    if not item["loc"] and isinstance(item["input"], dict):
+        return str(message)  # it is about several settings: the message names them
     return f"'{path}': {message} (got {item['input']!r:.120})"
 
 

@@ -10,7 +10,8 @@ Three ways, alternating, each in a process of its own with one thread:
 
 Equal: the frames (100 to train on, the next 10 to validate with), isolated-atom energies, architecture,
 float32, batch size 5, number of epochs. The time is that of the whole process, from start to the
-finished model; errors are those on the test file, computed afterwards.
+finished model (CPU seconds beside it tell whether the machine was idle); `ratio` is wall time over
+aldata's; errors are those on the test file, computed afterwards.
 
 Different: each has the optimiser settings that suit it. aldata: its defaults (high learning rate with
 a cosine decay over the given number of steps, last layer by ridge regression), early stop off so that
@@ -24,6 +25,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -91,7 +93,7 @@ def train_with_aldata(folder: Path, epochs: int) -> None:
     roles = ["train"] * len(frames) + ["valid"] * len(valid)
     data = TrainingFrames(labels_of([*frames, *valid]), roles, numbers, isolated, "00" * 32)
     steps = epochs * -(-len(frames) // BATCH)
-    settings = TrainSettings(members=1, steps=steps, batch_size=BATCH, patience=steps)
+    settings = TrainSettings(members=1, steps=steps, batch_size=BATCH, patience=1.0)
     trained = train(data, settings, [0], lambda function, jobs: [function(job) for job in jobs])
     save(folder / "checkpoint.zarr", trained.checkpoint)
 
@@ -133,15 +135,15 @@ def mace_arguments(folder: Path, epochs: int) -> list[str]:
     return [f"--{key}={value}" for key, value in options.items()] + ["--ema", "--swa"]
 
 
-def timed(way: str, folder: Path, epochs: int) -> float:
-    """Wall seconds of one training in its own process."""
+def timed(way: str, folder: Path, epochs: int) -> tuple[float, float]:
+    """Wall and CPU seconds of one training in its own process."""
     code = WAYS[way]
     if code is None:
         command = [__file__, "--train-here", str(folder), "--epochs", str(epochs)]
     else:
         command = ["-c", code, *mace_arguments(folder, epochs)]
     threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")}
-    start = time.perf_counter()
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     with (folder / "output.txt").open("w") as output:
         subprocess.run(
             [sys.executable, *command],
@@ -151,7 +153,8 @@ def timed(way: str, folder: Path, epochs: int) -> float:
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    return time.perf_counter() - start
+    seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def prediction(way: str, folder: Path, test: Sequence[Atoms]) -> tuple[np.ndarray, np.ndarray]:
@@ -201,10 +204,10 @@ def prepare(folder: Path, arguments: argparse.Namespace) -> None:
 
 
 def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """All ways at all lengths; prints each as it ends."""
+    """All ways at all lengths, alternating; prints each as it ends."""
     test, rows = read(arguments.test, ":100"), []
     print(
-        f"{'epochs':>6} {'way':20} {'seconds':>8} {'meV/atom':>9} {'meV/A':>7} {'times slower':>13}"
+        f"{'epochs':>6} {'way':18}{'seconds':>9}{'CPU':>8}{'meV/atom':>10}{'meV/A':>7}{'ratio':>7}"
     )
     for epochs in arguments.epochs:
         aldata = 0.0
@@ -212,14 +215,15 @@ def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             with tempfile.TemporaryDirectory() as scratch:
                 folder = Path(scratch) / "run"
                 prepare(folder, arguments)
-                seconds = timed(way, folder, epochs)
+                seconds, cpu = timed(way, folder, epochs)
                 found = errors(way, folder, test)
             aldata = seconds if way == "aldata" else aldata
-            row = {"epochs": epochs, "way": way, "seconds": seconds, **found}
-            rows.append({**row, "ratio": seconds / aldata})
+            ratio = seconds / aldata
+            row = {"epochs": epochs, "way": way, "seconds": seconds, "cpu_seconds": cpu}
+            rows.append({**row, **found, "ratio": ratio})
             print(
-                f"{epochs:6d} {way:20} {seconds:8.1f} {found['energy_rmse']:9.2f} "
-                f"{found['force_rmse']:7.1f} {seconds / aldata:13.2f}",
+                f"{epochs:6d} {way:18}{seconds:9.1f}{cpu:8.1f}{found['energy_rmse']:10.2f}"
+                f"{found['force_rmse']:7.1f}{ratio:7.2f}",
                 flush=True,
             )
     return rows

@@ -1,4 +1,7 @@
-"""Draw the learning curve of a project: python docs/learning_curve.py demo docs/images/learning_curve.png"""
+"""Draw the learning curve of a project.
+
+python docs/learning_curve.py demo docs/images/learning_curve.png
+"""
 
 from __future__ import annotations
 

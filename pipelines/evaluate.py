@@ -31,6 +31,7 @@ def evaluate(stage: Stage) -> None:
     sets = {"generated": labels.take(labels.purpose == PURPOSES.index("test"))}
     for name, path in settings.test_sets.items():
         sets[name] = read_labelled(Path(path), seed.charge, seed.spin).labels("test")
+        stage.note(Path(path))
     tests = {name: labels for name, labels in sets.items() if labels.accepted.any()}
     predictions = {name: committee.predict(labels) for name, labels in tests.items()}
     before = stage.read_json("history", of=stage.parent)

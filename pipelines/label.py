@@ -1,29 +1,16 @@
 """label: ask the oracle for what was selected; every call goes through the ledger."""
 
-import os
-import sys
-
 import numpy as np
 
-from aldata import provenance
 from aldata.artifacts.documents import Noise, Theory
 from aldata.artifacts.frames import Candidates, Selection, rows_of
 from aldata.artifacts.layout import SEED
 from aldata.artifacts.schema import PURPOSES
-from aldata.errors import CallsRefused, InvalidParameters
-from aldata.label import (
-    LabelSettings,
-    Requests,
-    expected_cost,
-    expected_new,
-    label,
-    resolve,
-)
+from aldata.errors import InvalidParameters
+from aldata.label import LabelSettings, Requests, label, resolve
 from aldata.ledger import Ledger
+from pipelines.purchases import announce
 from pipelines.stage import Stage, run
-
-ALLOW = "ALDATA_ALLOW_CALLS"
-"""Environment variable: names of recorded generations for which new calls may be made."""
 
 
 def label_selection(stage: Stage) -> None:
@@ -32,12 +19,7 @@ def label_selection(stage: Stage) -> None:
     settings = stage.settings(LabelSettings)
     ledger = Ledger(stage.home / ".aldata" / "ledger")
     requests = _requests(stage)
-    new = expected_new(requests, theory, ledger, settings)
-    seconds = expected_cost(new, theory, ledger)
-    cost = "" if seconds is None else f", about {seconds:.0f} CPU s"
-    total = len(requests.configurations)
-    print(f"{stage.generation}: {total} calls asked for, {new} of them new{cost}", file=sys.stderr)
-    _refuse_buying_again(stage, new)
+    announce(stage, requests, theory, ledger, settings)
     labels, calls = label(requests, theory, ledger, settings, stage.runner("label"))
     stage.write(labels)
     stage.write_json("calls", calls)
@@ -68,22 +50,6 @@ def _requests(stage: Stage) -> Requests:
         trajectory=asked.trajectory,
         sigma_energy=noise.sigma_energy,
         sigma_forces=noise.sigma_forces,
-    )
-
-
-def _refuse_buying_again(stage: Stage, new: int) -> None:
-    """Raise CallsRefused for new calls of a generation that git has, outside of experiments."""
-    if not new or os.environ.get("DVC_EXP_NAME"):
-        return
-    if stage.generation in os.environ.get(ALLOW, "").replace(",", " ").split():
-        return
-    if stage.generation not in provenance.recorded_generations(stage.project):
-        return
-    raise CallsRefused(
-        f"{new} new oracle calls were asked for, but git's history already holds this generation",
-        where=f"generations/{stage.generation}",
-        next_step="undo the change of params.yaml (aldata status shows what is stale), try it as an "
-        f"experiment (dvc exp run), or allow it by name: {ALLOW}={stage.generation} dvc repro",
     )
 
 

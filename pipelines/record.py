@@ -17,16 +17,19 @@ DOCUMENTS = ("dataset", "calibration", "metrics", "history", "calls")
 def record(stage: Stage) -> None:
     """Copy the documents as they are, so that their digests hold; add the reasons for each call."""
     is_seed = stage.generation == layout.SEED
+    names, verbs = (SEED_DOCUMENTS, (layout.SEED,)) if is_seed else (DOCUMENTS, VERBS)
+    sources = [layout.path_of(stage.generation, name) for name in names]
+    sources += [layout.activity_path(stage.generation, verb) for verb in verbs]
+    for source in sources:
+        store.read_json(source)  # all are there and whole, or nothing is recorded
+    selection = None if is_seed else _selection(stage.read(Selection))
     folder = Path("generations") / stage.generation / "record"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name in SEED_DOCUMENTS if is_seed else DOCUMENTS:
-        shutil.copyfile(layout.path_of(stage.generation, name), folder / f"{name}.json")
-    for verb in (layout.SEED,) if is_seed else VERBS:
-        activity = layout.activity_path(stage.generation, verb)
-        shutil.copyfile(activity, folder / activity.name)
-    if not is_seed:
-        store.write_json(folder / "selection.json", _selection(stage.read(Selection)))
+    for source in sources:
+        shutil.copyfile(source, folder / source.name)
+    if selection is not None:
+        store.write_json(folder / "selection.json", selection)
 
 
 def _selection(selection: Selection) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from aldata.artifacts.schema import PURPOSES
 from aldata.calibrate import null_calibration
 from aldata.curate import Lineage, curate
 from aldata.errors import InvalidInput
+from aldata.evaluate import EvaluateSettings
 from aldata.label import (
     Requests,
     from_theory,
@@ -24,6 +25,7 @@ from aldata.label import (
 )
 from aldata.ledger import Ledger
 from aldata.seed import SeedSettings, displaced, test_trajectory
+from pipelines.purchases import announce
 from pipelines.stage import Stage, run
 
 
@@ -34,8 +36,10 @@ def seed(stage: Stage) -> None:
     theory = resolve(choice.name, choice.settings)
     path = Path(settings.structures)
     structures = read_geometries(path, settings.index, settings.charge, settings.spin)
+    stage.note(path)
     refuse_impossible(Requests.of(structures, "acquired"), from_theory(theory))
-    stage.write(displaced(structures, settings, stage.random_seed))
+    _refuse_bad_test_sets(stage)
+    candidates = displaced(structures, settings, stage.random_seed)
     noise = Noise(
         theory_id=theory.id,
         sigma_energy=choice.sigma_energy,
@@ -47,6 +51,7 @@ def seed(stage: Stage) -> None:
     checkpoint = _without_members(labels, species)
     curation = stage.parameters.curate.model_copy(update={"retract": []})
     nothing = Lineage(manifests=[], labels=Labels.empty(labels.attributes))
+    stage.write(candidates)
     stage.write(labels)
     stage.write(checkpoint)
     stage.write(curate(labels, nothing, curation, SEED, species, stage.random_seed))
@@ -56,12 +61,34 @@ def seed(stage: Stage) -> None:
     stage.write_json("history", [])
 
 
+def _refuse_bad_test_sets(stage: Stage) -> None:
+    """Raise InvalidInput now for a test file that would spoil `evaluate` after all the calls."""
+    seed = stage.parameters.seed
+    plans = [stage.parameters.settings_of("evaluate", g) for g in stage.parameters.generations]
+    files = {
+        f for plan in plans if isinstance(plan, EvaluateSettings) for f in plan.test_sets.values()
+    }
+    learned: set[str] = set()
+    if seed.labels:
+        learned |= set(read_labelled(Path(seed.labels), seed.charge, seed.spin).configurations.ids)
+    for file in sorted(files):
+        ids = read_labelled(Path(file), seed.charge, seed.spin).configurations.ids
+        if learned & set(ids):
+            raise InvalidInput(
+                f"{len(learned & set(ids))} of {len(ids)} frames are in seed.labels as well",
+                where=file,
+                expected="frames that nothing learns from",
+                next_step=f"take them out of {file} or of {seed.labels}",
+            )
+
+
 def _labels(stage: Stage, structures: Configurations, theory: Theory, noise: Noise) -> Labels:
     """Imported labels, then the oracle's: isolated atoms, and the test set of a hotter trajectory."""
     settings = stage.settings(SeedSettings)
     known = []
     if settings.labels:
         file = read_labelled(Path(settings.labels), settings.charge, settings.spin)
+        stage.note(Path(settings.labels))
         known.append(file.labels("imported", theory.id, noise.sigma_energy, noise.sigma_forces))
     numbers = np.concatenate([structures.numbers, *(labels.numbers for labels in known)])
     atoms = isolated_atoms(np.unique(numbers).tolist())
@@ -70,6 +97,7 @@ def _labels(stage: Stage, structures: Configurations, theory: Theory, noise: Noi
         test = test_trajectory(structures, settings.test, stage.random_seed)
     asked = _requests(atoms, test, noise)
     ledger = Ledger(stage.home / ".aldata" / "ledger")
+    announce(stage, asked, theory, ledger, stage.parameters.label)
     labels, calls = label(asked, theory, ledger, stage.parameters.label, stage.runner("label"))
     stage.write_json("calls", calls)
     return Labels.concatenate([*known, labels], labels.attributes)

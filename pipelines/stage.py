@@ -15,12 +15,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from aldata import execution, params, provenance, store
+from aldata import digest, execution, params, provenance, store
 from aldata.artifacts import layout
 from aldata.artifacts.columns import Columns
-from aldata.errors import AldataError, ProjectError
+from aldata.errors import AldataError, InvalidParameters, ProjectError
 from aldata.provenance.activity import now
 from aldata.records import Record
+
+SECTIONS_OF_SEED = ("oracle", "label", "curate")
+"""Sections of params.yaml that the seed obeys beside its own: it labels and curates as well."""
 
 A = TypeVar("A", bound=Columns | Record)
 J = TypeVar("J")
@@ -69,6 +72,10 @@ class Stage:
         self.used[str(path)] = store.json_digest(content)
         return content
 
+    def note(self, path: Path) -> None:
+        """Note that a user's own file was used, by the digest of its bytes."""
+        self.used[str(path)] = digest.of_file(path)
+
     def write(self, artifact: Columns | Record, name: str | None = None) -> None:
         """Write an artifact of this generation, and note that it was generated."""
         path = layout.path_of(self.generation, name or layout.name_of(type(artifact)))
@@ -90,6 +97,9 @@ class Stage:
     def record(self, started: str) -> None:
         """Write the activity: the last thing a stage does."""
         parameters = self.parameters.settings_of(self.verb, self.generation).content()
+        if self.verb == layout.SEED:
+            everything = self.parameters.content()
+            parameters |= {name: everything[name] for name in SECTIONS_OF_SEED}
         activity = provenance.Activity(
             stage=self.verb,
             generation=self.generation,
@@ -122,9 +132,17 @@ class Runner:
 @contextmanager
 def locked(project: Path, generation: str) -> Iterator[None]:
     """Hold the generation's lock; the kernel releases it when the process ends, however it ends."""
-    folder = project / ".aldata" / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / generation).open("w") as stream:
+    path = project / ".aldata" / "locks" / generation
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("w")
+    except OSError as problem:
+        raise ProjectError(
+            f"cannot be written: {problem.strerror or problem}",
+            where=str(path),
+            next_step="free disk space or make the folder writable",
+        ) from None
+    with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -136,6 +154,16 @@ def locked(project: Path, generation: str) -> Iterator[None]:
         yield
 
 
+def _refuse_mixed(verb: str, generation: str) -> None:
+    """Raise InvalidParameters unless the seed is asked of the seed, and a verb of a generation."""
+    if verb != "record" and (verb == layout.SEED) != (generation == layout.SEED):
+        raise InvalidParameters(
+            f"generation '{generation}' has no stage {verb}",
+            where=f"python -m pipelines.{verb}",
+            next_step="dvc repro (which knows the stages), or name a generation of params.yaml",
+        )
+
+
 def run(verb: str, body: Callable[[Stage], None]) -> None:
     """Run a stage from the command line: `python -m pipelines.<verb> <generation>`.
 
@@ -144,6 +172,7 @@ def run(verb: str, body: Callable[[Stage], None]) -> None:
     execution.die_with_ancestors("dvc")
     generation = sys.argv[1] if len(sys.argv) > 1 else layout.SEED
     try:
+        _refuse_mixed(verb, generation)
         stage = Stage(verb, generation)
         with locked(stage.project, generation):
             started = now()

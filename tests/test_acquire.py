@@ -187,10 +187,18 @@ class TestEveryStrategy:
     @every_strategy
     def test_before_there_is_a_model_diversity_decides(self, strategy: str) -> None:
         found = acquire(blind(pool()), AcquireSettings(strategy=strategy), 0)
-        needs_model = STRATEGIES[strategy].needs_predictions
+        needs_model = STRATEGIES[strategy].needs_variances
         assert found.attributes["strategy"] == ("farthest_point" if needs_model else strategy)
         assert found.attributes["asked"] == strategy
         assert ("no model yet" in found.attributes["reasons"][1]) == needs_model
+
+    def test_a_single_member_has_no_variance_to_pick_by(self) -> None:
+        arrays = pool().predictions.arrays
+        arrays = {**arrays, "force_covariance": np.zeros_like(arrays["force_covariance"])}
+        alone = pool(predictions=Predictions.from_arrays(arrays, {"members": 1}))
+        found = acquire(alone, AcquireSettings(strategy="max_variance"), 0)
+        assert found.attributes["strategy"] == "farthest_point"
+        assert "one member is no committee" in found.attributes["reasons"][1]
 
 
 def equally_uncertain(candidates: Descriptors) -> Predictions:

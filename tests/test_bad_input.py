@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from ase import Atoms
 from ase.build import molecule
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
 from projects import Project, made
 
 from aldata.cli.main import main
@@ -106,10 +108,67 @@ def test_odd_electrons_with_spin_zero(project: Callable[..., Project]) -> None:
     _fails(project(molecule("OH")), "electron", "spin")
 
 
+@pytest.mark.parametrize("wrong", [{"charge": 0.5}, {"charge": "minus one"}, {"spin": -2}])
+def test_a_charge_or_spin_that_cannot_be(
+    project: Callable[..., Project], wrong: dict[str, object]
+) -> None:
+    water = molecule("H2O")
+    water.info.update(wrong)
+    _fails(project(water), "structures/input.xyz", "frame 0", str(next(iter(wrong.values()))))
+
+
+@pytest.mark.parametrize("setting", ["seed.labels", "evaluate.test_sets"])
+def test_a_labelled_file_without_labels_is_found_before_any_work(
+    project: Callable[..., Project], setting: str
+) -> None:
+    one = project()
+    folder = "structures" if setting == "seed.labels" else "test_sets"
+    molecule("H2O").write(one.root / folder / "hot.xyz")
+    path = f"{folder}/hot.xyz"
+    one.set({setting: path if setting == "seed.labels" else {"hot": path}})
+    _fails(one, path, "no energy", "no forces")
+
+
+def test_a_test_set_that_would_be_learned_from(project: Callable[..., Project]) -> None:
+    one = project()
+    frames = [molecule("H2O") for _ in range(3)]
+    for step, frame in enumerate(frames):
+        frame.positions[1, 2] += 0.05 * step
+        frame.calc = SinglePointCalculator(frame, energy=1.0, forces=frame.positions)
+    write(one.root / "structures" / "old.xyz", frames[:2])
+    write(one.root / "test_sets" / "hot.xyz", frames[1:])
+    paths = {
+        "evaluate.test_sets": {"hot": "test_sets/hot.xyz"},
+        "seed.labels": "structures/old.xyz",
+    }
+    one.set(paths)
+    _fails(one, "test_sets/hot.xyz: 1 of 2 frames are in seed.labels as well")
+
+
+def test_a_calculator_that_does_not_exist(project: Callable[..., Project]) -> None:
+    one = project()
+    one.set({"seed.test": {"calculator": "ase.calculators.nothing.EMT"}})
+    _fails(one, "seed.test.calculator", "no module 'ase.calculators.nothing'")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["train"], ["seed", "g000"], ["record", "g000"], ["train", "g000"]]
+)
+def test_a_stage_run_by_hand_in_the_wrong_place(
+    project: Callable[..., Project], arguments: list[str]
+) -> None:
+    one = project()
+    done = one.run("python", "-m", f"pipelines.{arguments[0]}", *arguments[1:])
+    assert done.returncode == 1
+    assert "dvc repro" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (one.root / "generations").exists()
+
+
 def test_a_parent_that_does_not_exist(project: Callable[..., Project]) -> None:
     one = project()
     one.set({"generations.g000.parent": "g007"})
-    _fails(one, "g000", "no parent 'g007'")
+    _fails(one, "params.yaml: generation 'g000' has no parent 'g007' (there are: seed, g000)\n")
 
 
 def test_a_generation_that_is_its_own_ancestor(project: Callable[..., Project]) -> None:
@@ -137,7 +196,12 @@ def test_advance_refuses_a_bad_name_and_leaves_the_file_alone(
 ) -> None:
     one = project()
     before = (one.root / "params.yaml").read_text()
-    for arguments in (["--name", "g000"], ["--parent", "g9"], ["--name", "Seed!"]):
+    for arguments in (
+        ["--name", "g000"],
+        ["--parent", "g9"],
+        ["--name", "Seed!"],
+        ["--allow-calls", "g7"],
+    ):
         done = one.run("aldata", "advance", *arguments)
         assert done.returncode == 1, arguments
         assert (one.root / "params.yaml").read_text() == before
@@ -155,6 +219,16 @@ def test_outside_a_project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         assert "not in a git repository" in capsys.readouterr().err
     finally:
         os.chdir(here)
+
+
+def test_status_says_what_the_seed_will_cost(project: Callable[..., Project]) -> None:
+    one = project()
+    text = one.ok("aldata", "status")
+    assert "seed runs from the start: at most 42 new calls" in text
+    (one.root / "structures" / "input.xyz").write_text("")
+    done = one.run("aldata", "status")
+    assert done.returncode == 1
+    assert "structures/input.xyz" in done.stderr
 
 
 def test_without_dvc(project: Callable[..., Project]) -> None:
@@ -176,3 +250,18 @@ def test_init_refuses_a_folder_in_use_and_a_missing_file(
     assert main(["init", str(tmp_path / "new"), "--structures", "nowhere.xyz"]) == 1
     assert "nowhere.xyz" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_init_leaves_nothing_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    for name in ("empty", "deep/er/new"):
+        assert main(["init", str(tmp_path / name), "--spin", "-1"]) == 1
+        assert "seed.spin" in capsys.readouterr().err
+    for name in ("file/new", "dangling", "dangling/new"):
+        assert main(["init", str(tmp_path / name)]) == 1
+        assert "cannot be made" in capsys.readouterr().err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["dangling", "empty", "file"]
+    assert (tmp_path / "dangling").is_symlink()
+    assert list((tmp_path / "empty").iterdir()) == []

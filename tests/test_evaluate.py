@@ -17,7 +17,6 @@ from aldata.evaluate import (
     METRICS,
     EvaluateSettings,
     Facts,
-    energy_parity,
     errors,
     extend_history,
     flatten,
@@ -183,12 +182,3 @@ def test_thinning_does_not_favour_an_axis():
     found = parity(shifted(labels, 0.0, 0.1), labels, 300)
     counts = [sum(p["component"] == axis for p in found) for axis in "xyz"]
     assert min(counts) > 70
-
-
-def test_energy_parity_is_relative_to_the_mean_label():
-    labels = make_labels([molecule(k) for k in range(5)])
-    found = energy_parity(shifted(labels, 0.003, 0.0), labels)
-    reference = np.array([p["reference_meV_per_atom"] for p in found])
-    predicted = np.array([p["predicted_meV_per_atom"] for p in found])
-    assert reference.mean() == pytest.approx(0.0, abs=1e-6)
-    assert np.allclose(predicted - reference, 1.0)

@@ -99,10 +99,13 @@ def test_settings_come_from_the_project_and_the_environment(
 def test_a_wrong_setting_is_named(
     tmp_path: Path, text: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("ALDATA_WORKERS", raising=False)
     (tmp_path / ".aldata").mkdir()
     (tmp_path / ".aldata" / "config.yaml").write_text(text)
+    monkeypatch.delenv("ALDATA_WORKERS", raising=False)
     with pytest.raises(InvalidParameters, match=message):
+        ClusterSettings.load(tmp_path)
+    monkeypatch.setenv("ALDATA_WORKERS", "2")
+    with pytest.raises(InvalidParameters, match=r"config\.yaml"):
         ClusterSettings.load(tmp_path)
 
 

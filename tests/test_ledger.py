@@ -137,25 +137,16 @@ def test_attempts_are_kept_and_interrupted_ones_known(tmp_path: Path) -> None:
     ledger.add_attempt(identity, attempt(2, "running"))
     ledger.add_attempt(identity, attempt(2, "crashed"))
     assert [a.outcome for a in ledger.attempts(identity)] == ["running", "crashed"]
-    assert [a.id for a in ledger.interrupted(identity)] == [attempt(1).id]
-    with ledger.claim(identity):
-        assert ledger.interrupted(identity) == []  # somebody may still compute it
     assert ledger.find(identity) is None
 
 
-def test_statistics_count_every_attempt(tmp_path: Path) -> None:
+def test_the_mean_cost_counts_every_attempt(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    assert ledger.statistics().calls == 0
     assert ledger.mean_cpu_seconds(THEORY.id) is None
     ledger.store(record(1.0))
     ledger.store(record(2.0, attempts=[attempt(1, "crashed", 1.0), attempt(2, cpu=3.0)]))
     ledger.store(record(3.0, status="failed", failure="not_converged", energy=None, forces=None))
     ledger.store(record(4.0, status="rejected", failure="forces_too_large"))
-    found = ledger.statistics()
-    assert (found.calls, found.accepted, found.rejected, found.failed) == (4, 2, 1, 1)
-    assert found.failures == {"forces_too_large": 1, "not_converged": 1}
-    assert found.cpu_seconds == 10.0
-    assert found.cpu_seconds_by_theory == {THEORY.id: 10.0}
     assert ledger.mean_cpu_seconds(THEORY.id) == 2.5
 
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from projects import Project
 
+from aldata import digest
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.documents import Calibration, Manifest
 from aldata.artifacts.frames import Candidates, Labels, Selection
@@ -110,6 +111,13 @@ def test_stages_use_and_generate_what_dvc_yaml_says(metal: Project) -> None:
             assert generated == outs
 
 
+def test_the_seed_names_the_file_and_the_settings_it_was_made_from(metal: Project) -> None:
+    activity = metal.json("seed", "record/seed.activity")
+    cell = metal.root / "structures" / "cell.xyz"
+    assert activity["used"] == {"structures/cell.xyz": digest.of_file(cell)}
+    assert activity["parameters"]["oracle"]["name"] == "emt"
+
+
 def _outs(stage: dict[str, Any]) -> list[str]:
     found: list[Any] = [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]
     return [next(iter(o)) if isinstance(o, dict) else o for o in found]
@@ -198,6 +206,22 @@ def test_history_is_not_bought_again_by_accident(
     assert project.ended_calls() == calls
     project.ok("dvc", "repro", "label@g001", ALDATA_ALLOW_CALLS="g001")
     assert len(project.ended_calls()) > len(calls)
+
+
+def test_the_seed_is_not_bought_again_by_accident(
+    metal: Project, copy_of: Callable[[Project], Project]
+) -> None:
+    project = copy_of(metal)
+    calls = project.ended_calls()
+    project.set({"seed.test.temperature": 700.0})
+    done = project.run("python", "-m", "pipelines.seed")
+    assert done.returncode == 1
+    assert "6 new oracle calls" in done.stderr
+    assert "ALDATA_ALLOW_CALLS=seed" in done.stderr
+    assert project.ended_calls() == calls
+    refused = project.run("aldata", "advance", "--allow-calls", "g000,g001")
+    assert refused.returncode == 1
+    assert "seed runs again from the start: at most 8 new calls" in refused.stderr
 
 
 def test_advance_adds_a_branch_and_keeps_comments(

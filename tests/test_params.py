@@ -26,7 +26,6 @@ def file(tmp_path: Path) -> Path:
 def test_the_shipped_file_is_valid_and_plans_four_generations(file: Path) -> None:
     loaded = params.load(file)
     assert loaded.in_order() == ["g000", "g001", "g002", "g003"]
-    assert loaded.descendants("g001") == ["g002", "g003"]
     assert loaded.oracle.name == "pyscf"
     assert loaded.behaviour == params.BEHAVIOUR
 

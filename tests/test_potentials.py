@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.build import molecule
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_potentials import copper, ethanol, untrained
+from made_potentials import SMALL, copper, ethanol, untrained
 
 from aldata.artifacts.checkpoints import Checkpoint, null_checkpoint
 from aldata.artifacts.conversion import from_atoms
@@ -21,8 +21,15 @@ from aldata.errors import AldataError, DamagedArtifact, InvalidInput
 from aldata.potentials import Architecture, Committee
 from aldata.potentials.derivatives import evaluate
 from aldata.potentials.export import to_mace
-from aldata.potentials.graphs import collate, graph_of
-from aldata.potentials.harmonics import degrees, invariants, monomials, polynomial
+from aldata.potentials.graphs import graph_of
+from aldata.potentials.harmonics import (
+    degrees,
+    harmonics,
+    harmonics_slopes,
+    invariants,
+    monomials,
+)
+from aldata.potentials.radial import radial_basis, radial_network
 
 ARCHITECTURES = {
     "default": Architecture(),
@@ -56,7 +63,7 @@ def test_energy_forces_and_stress_are_those_of_mace_torch(name: str) -> None:
     frames = [ethanol(0), copper(1)]
     committee = exact(checkpoint)
     graphs = committee.graphs(configurations(*frames))
-    batch = collate(graphs, committee.cutoff, torch.float64)
+    batch = committee.batch(graphs)
     ours = evaluate(committee.network, committee.model, batch, stress=True)
     for member in range(2):
         theirs = mace_results(to_mace(checkpoint, member), frames, architecture.cutoff)
@@ -92,18 +99,49 @@ def mace_results(model: torch.nn.Module, frames: list[Atoms], cutoff: float) -> 
 def test_harmonics_are_those_of_e3nn() -> None:
     from aldata.potentials.export import contained
 
+    vectors = np.random.default_rng(0).normal(size=(20, 3))
+    unit = vectors / np.linalg.norm(vectors, axis=1)[:, None]
     with contained():
         from e3nn import o3
 
-        unit = torch.nn.functional.normalize(torch.randn(20, 3, dtype=torch.float64), dim=-1)
-        for degree in (1, 2, 3):
-            power = unit
-            for _ in range(degree - 1):
-                power = (power[:, :, None] * unit[:, None, :]).flatten(1)
-            ours = power.numpy() @ polynomial(degree)
-            theirs = o3.spherical_harmonics(degree, unit, True, "component")
-            np.testing.assert_allclose(ours, theirs, atol=1e-13)
+        theirs = o3.spherical_harmonics([0, 1, 2, 3], torch.tensor(unit), True, "component")
+    np.testing.assert_allclose(harmonics(unit, 3), theirs, atol=1e-13)
     assert degrees(2).tolist() == [0, 1, 1, 1, 2, 2, 2, 2, 2]
+
+
+def test_slopes_are_derivatives() -> None:
+    vector, step = np.random.default_rng(0).normal(size=3), 1e-6
+    unit = vector / np.linalg.norm(vector)
+    slopes = harmonics_slopes(unit[None], 3)[0]
+    for axis in range(3):
+        there = [unit + sign * step * np.eye(3)[axis] for sign in (1, -1)]
+        values = [harmonics((r / np.linalg.norm(r))[None], 3)[0] for r in there]
+        np.testing.assert_allclose(slopes[:, axis], (values[0] - values[1]) / (2 * step), atol=1e-8)
+    distances = np.linspace(0.5, 4.6, 50)
+    ahead, behind = (radial_basis(distances + sign * step, SMALL)[0] for sign in (1, -1))
+    slope = radial_basis(distances, SMALL)[1]
+    np.testing.assert_allclose(slope, (ahead - behind) / (2 * step), atol=1e-7)
+
+
+def test_the_radial_network_has_the_gradient_that_autograd_finds() -> None:
+    generator = torch.Generator().manual_seed(0)
+    sizes = [(2, 3, 5), (2, 5, 4), (2, 4, 6)]
+    matrices = [
+        torch.randn(size, generator=generator, dtype=torch.float64, requires_grad=True)
+        for size in sizes
+    ]
+    rows = torch.randn(14, 3, generator=generator, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda *given: radial_network(rows, given), matrices)
+    value, slope = radial_network(rows, matrices).chunk(2, dim=1)
+
+    def plain(inputs: torch.Tensor) -> torch.Tensor:
+        for matrix in matrices[:-1]:
+            inputs = torch.nn.functional.silu(inputs @ matrix)
+        return inputs @ matrices[-1]
+
+    wanted = torch.func.jvp(plain, (rows[:7],), (rows[7:],))
+    torch.testing.assert_close(value, wanted[0])
+    torch.testing.assert_close(slope, wanted[1])
 
 
 @pytest.mark.parametrize(("max_ell", "order"), [(2, 1), (2, 2), (1, 3), (2, 3), (3, 3)])
@@ -202,15 +240,18 @@ def test_neighbours_are_those_of_ase(pbc: tuple[int, int, int]) -> None:
     atoms = copper(11).repeat((2, 1, 1))
     atoms.pbc = pbc
     atoms.positions += [30.0, -20.0, 7.0]
-    graph = graph_of(from_atoms(atoms), [29], 4.0)
+    graph = graph_of(from_atoms(atoms), [29], SMALL)
     pairs = neighbor_list("ij", atoms, 4.0)
     expected = sorted(zip(*neighbor_list("ijd", atoms, 4.0), strict=True))
     lengths = np.linalg.norm(graph.vectors, axis=1)
     found = sorted(zip(graph.receiver, graph.sender, lengths, strict=True))
     assert len(found) == len(pairs[0]) > 0
     np.testing.assert_allclose(found, expected, atol=1e-12)
-    np.testing.assert_allclose(graph.vectors[graph.reverse], -graph.vectors, atol=1e-12)
-    assert (graph.reverse[graph.reverse] == np.arange(len(graph.reverse))).all()
+    for pair in range(len(graph.radial)):
+        there, back = np.flatnonzero(graph.pair == pair)
+        assert graph.sender[there] == graph.receiver[back]
+        assert graph.sender[back] == graph.receiver[there]
+        np.testing.assert_allclose(graph.vectors[there], -graph.vectors[back], atol=1e-12)
 
 
 def test_all_pairs_and_cell_lists_find_the_same_neighbours(
@@ -219,9 +260,9 @@ def test_all_pairs_and_cell_lists_find_the_same_neighbours(
     from aldata.potentials import graphs
 
     configuration = from_atoms(ethanol(2))
-    quick = graph_of(configuration, [1, 6, 8], 3.0)
+    quick = graph_of(configuration, [1, 6, 8], SMALL)
     monkeypatch.setattr(graphs, "ALL_PAIRS", 0)
-    slow = graph_of(configuration, [1, 6, 8], 3.0)
+    slow = graph_of(configuration, [1, 6, 8], SMALL)
     order = np.lexsort([slow.sender, slow.receiver])
     np.testing.assert_array_equal(quick.sender, slow.sender[order])
     np.testing.assert_allclose(quick.vectors, slow.vectors[order], atol=1e-12)

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-import torch
 from made_potentials import SMALL, copper, ethanol, labelled, untrained
 
 from aldata.artifacts.conversion import from_atoms
 from aldata.artifacts.frames import as_configurations
 from aldata.potentials import Architecture, Committee
 from aldata.potentials.derivatives import evaluate
-from aldata.potentials.graphs import Batch, collate
+from aldata.potentials.graphs import Batch
 from aldata.potentials.last_layer import (
     Accuracy,
     Targets,
@@ -30,7 +29,7 @@ def question(architecture: Architecture = SMALL) -> tuple[Network, Model, Batch,
     checkpoint = untrained(members=1, architecture=architecture)
     committee = Committee.from_checkpoint(checkpoint, "float64")
     frames = as_configurations([from_atoms(a) for a in (ethanol(0), copper(1), ethanol(2))])
-    batch = collate(committee.graphs(frames), committee.cutoff, torch.float64)
+    batch = committee.batch(committee.graphs(frames))
     return committee.network, committee.model, batch, checkpoint.weights[0]
 
 
@@ -94,7 +93,7 @@ def test_what_the_rows_do_not_say_stays_as_it_was() -> None:
     model = network.model(flat[None])
     labels = labelled([ethanol(s) for s in range(4)])
     committee = Committee.from_checkpoint(untrained(members=1), "float64")
-    batch = collate(committee.graphs(labels), 4.0, torch.float64)
+    batch = committee.batch(committee.graphs(labels))
     energy = labels.energy - labels.energy.mean() - 27.0
     targets = Targets(energy, labels.forces, labels.stress)
     design, values = whitened(rows(network, model, batch), targets, batch, ACCURACY)

@@ -98,10 +98,10 @@ def test_training_stops_when_validation_stops_improving(molecules: Labels) -> No
     noise = np.random.default_rng(0).normal(scale=3.0, size=molecules.forces.shape)
     arrays = {**molecules.arrays, "forces": noise}
     hopeless = Labels.from_arrays(arrays, molecules.attributes)
-    settings = QUICK.model_copy(update={"steps": 2000, "patience": 3, "validate_every": 5})
+    settings = QUICK.model_copy(update={"steps": 2000, "patience": 0.0075, "validate_every": 5})
     steps = [record["step"] for record in trained(hopeless, settings, valid=6).histories[0]]
     assert steps[-1] < 600
-    patient = QUICK.model_copy(update={"steps": 100, "patience": 1000})
+    patient = QUICK.model_copy(update={"steps": 100, "patience": 1.0})
     assert trained(hopeless, patient, valid=6).histories[0][-2]["step"] == 100
 
 

@@ -31,10 +31,10 @@ Pick = Callable[[Pool, int, np.random.Generator], Picks]
 
 @dataclass(frozen=True)
 class Strategy:
-    """A way to pick; with `needs_predictions` it cannot work before there is a model."""
+    """A way to pick; with `needs_variances` it cannot work before there is a committee."""
 
     pick: Pick
-    needs_predictions: bool
+    needs_variances: bool
 
 
 def highest(scores: Float, count: int) -> Integer:

@@ -57,6 +57,11 @@ class Pool:
         return len(self.predictions) > 0
 
     @property
+    def has_variances(self) -> bool:
+        """False before there is a committee: a single model agrees with itself everywhere."""
+        return self.has_predictions and self.predictions.attributes.get("members") != 1
+
+    @property
     def checkpoint(self) -> str:
         """Digest of the model that predicted."""
         return str(self.predictions.attributes.get("checkpoint", NO_HASH))

@@ -16,7 +16,7 @@ from aldata.digest import to_bytes
 from aldata.errors import InvalidInput
 
 DIVERSE = "farthest_point"
-"""What is done instead of a strategy that needs a model, before there is one."""
+"""What is done instead of a strategy that needs a committee, before there is one."""
 
 
 def acquire(pool: Pool, settings: AcquireSettings, seed: int) -> Selection:
@@ -45,7 +45,7 @@ def acquire(pool: Pool, settings: AcquireSettings, seed: int) -> Selection:
     rest = np.setdiff1d(np.arange(len(fresh)), probe.rows)
     name = _effective(settings.strategy, pool)
     picks = STRATEGIES[name].pick(fresh.take(rest), size - len(probe.rows), _generator(seed, 1))
-    picks = replace(picks, rows=rest[picks.rows], reason=picks.reason + _why(name, settings))
+    picks = replace(picks, rows=rest[picks.rows], reason=picks.reason + _why(name, settings, pool))
     attributes = {
         **_facts(pool, fresh, settings),
         "strategy": name,
@@ -70,15 +70,16 @@ def _probe(pool: Pool, count: int, rng: np.random.Generator) -> Picks:
 
 
 def _effective(strategy: str, pool: Pool) -> str:
-    if STRATEGIES[strategy].needs_predictions and not pool.has_predictions:
+    if STRATEGIES[strategy].needs_variances and not pool.has_variances:
         return DIVERSE
     return strategy
 
 
-def _why(effective: str, settings: AcquireSettings) -> str:
+def _why(effective: str, settings: AcquireSettings, pool: Pool) -> str:
     if effective == settings.strategy:
         return ""
-    return f" (there is no model yet for {settings.strategy})"
+    missing = "one member is no committee" if pool.has_predictions else "there is no model yet"
+    return f" ({missing} for {settings.strategy})"
 
 
 def _facts(pool: Pool, fresh: Pool, settings: AcquireSettings) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aldata.artifacts.frames import Configuration
+from aldata.errors import InvalidInput
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -16,7 +17,8 @@ def from_atoms(atoms: Atoms, charge: int = 0, spin: int = 0) -> Configuration:
     """A configuration from `ase.Atoms`; `atoms.info` may carry `charge` and `spin` of its own.
 
     A non-periodic direction's cell vector says nothing about the system: it is set to zero, so that
-    the same molecule in another box is the same configuration.
+    the same molecule in another box is the same configuration. Raises InvalidInput for a charge or
+    spin that is not a whole number.
     """
     pbc = np.asarray(atoms.pbc, dtype=bool)
     return Configuration(
@@ -24,9 +26,20 @@ def from_atoms(atoms: Atoms, charge: int = 0, spin: int = 0) -> Configuration:
         positions=np.array(atoms.positions, dtype=np.float64),
         cell=np.where(pbc[:, None], np.array(atoms.cell.array, dtype=np.float64), 0.0),
         pbc=pbc,
-        charge=int(atoms.info.get("charge", charge)),
-        spin=int(atoms.info.get("spin", spin)),
+        charge=_whole(atoms, "charge", charge),
+        spin=_whole(atoms, "spin", spin),
     )
+
+
+def _whole(atoms: Atoms, name: str, default: int) -> int:
+    value = atoms.info.get(name, default)
+    try:
+        whole = int(value)
+        if whole == float(value):
+            return whole
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise InvalidInput(f"{name} is {value!r:.40}", expected="a whole number")
 
 
 def to_atoms(configuration: Configuration) -> Atoms:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -208,6 +208,3 @@ def rows_of(frames: Frames, ids: list[str]) -> Integer:
     """Row of each id in `frames`. Raises KeyError for an id that is not there."""
     where: Mapping[str, int] = {identity: row for row, identity in enumerate(frames.ids)}
     return np.array([where[identity] for identity in ids], dtype=np.int64)
-
-
-Attributes = Mapping[str, Any]

@@ -25,12 +25,11 @@ def read_geometries(path: Path, index: str = ":", charge: int = 0, spin: int = 0
     """The geometries in the file at `path`; `charge` and `spin` (unpaired electrons) unless it has own.
 
     Frames that occur twice are kept once. Raises InvalidInput for a file that is missing,
-    unreadable or empty, and for frames without atoms, with unknown elements, with positions or
-    cells that are not finite, with a periodic direction without a cell vector, or with overlapping
-    atoms; the error names every such frame.
+    unreadable or empty, and for frames without atoms, with unknown elements, with a charge or spin
+    that cannot be, with positions or cells that are not finite, with a periodic direction without a
+    cell vector, or with overlapping atoms; the error names every such frame.
     """
-    frames = read_frames(path, index)
-    configurations = [from_atoms(atoms, charge, spin) for atoms in frames]
+    configurations = configurations_of(path, read_frames(path, index), charge, spin)
     refuse(path, [p for i, c in enumerate(configurations) for p in problems(i, c)])
     return as_configurations(list({c.id: c for c in configurations}.values()))
 
@@ -44,7 +43,7 @@ def read_frames(path: Path, index: str) -> list[Atoms]:
             "there is no such file", where=str(path), next_step="put it there, or name another one"
         )
     try:
-        found = read(path, index=index)
+        found = read(path, index=index, do_not_split_by_at_sign=True)
     except Exception as problem:  # readers of some ninety formats raise whatever they like
         raise InvalidInput(
             f"cannot be read ({type(problem).__name__}: {problem}), with index '{index}'",
@@ -57,6 +56,20 @@ def read_frames(path: Path, index: str) -> list[Atoms]:
     return frames
 
 
+def configurations_of(
+    path: Path, frames: list[Atoms], charge: int, spin: int
+) -> list[Configuration]:
+    """The frames with their own charge and spin, else these. Raises InvalidInput naming all bad ones."""
+    made, found = [], []
+    for frame, atoms in enumerate(frames):
+        try:
+            made.append(from_atoms(atoms, charge, spin))
+        except InvalidInput as problem:
+            found.append(f"frame {frame}: {problem.what}, not a whole number")
+    refuse(path, found)
+    return made
+
+
 def problems(frame: int, configuration: Configuration) -> list[str]:
     """What makes a geometry unusable; empty if nothing does."""
     name = f"frame {frame}"
@@ -65,6 +78,8 @@ def problems(frame: int, configuration: Configuration) -> list[str]:
     found = []
     if (configuration.numbers <= 0).any():
         found.append(f"{name} has an atom of unknown element")
+    if configuration.spin < 0:
+        found.append(f"{name} has {configuration.spin} unpaired electrons")
     finite = np.isfinite(configuration.positions).all() and np.isfinite(configuration.cell).all()
     if not finite:
         return [*found, f"{name} has positions or a cell that are not finite"]

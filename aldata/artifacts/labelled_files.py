@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aldata import digest
-from aldata.artifacts.conversion import from_atoms
 from aldata.artifacts.documents import call_id
 from aldata.artifacts.frames import (
     Configuration,
@@ -19,7 +18,13 @@ from aldata.artifacts.frames import (
     as_configurations,
     result_digest,
 )
-from aldata.artifacts.geometry_files import SHOWN, problems, read_frames, refuse
+from aldata.artifacts.geometry_files import (
+    SHOWN,
+    configurations_of,
+    problems,
+    read_frames,
+    refuse,
+)
 from aldata.artifacts.schema import PURPOSES, STATUSES
 
 if TYPE_CHECKING:
@@ -99,8 +104,8 @@ def read_labelled(path: Path, charge: int = 0, spin: int = 0) -> Given:
     frames = read_frames(path, ":")
     found: list[str] = []
     kept: dict[str, tuple[int, Configuration, _Results]] = {}
-    for row, atoms in enumerate(frames):
-        configuration = from_atoms(atoms, charge, spin)
+    configurations = configurations_of(path, frames, charge, spin)
+    for row, (atoms, configuration) in enumerate(zip(frames, configurations, strict=True)):
         wrong = problems(row, configuration) + _label_problems(row, atoms)
         found += wrong
         if not wrong:

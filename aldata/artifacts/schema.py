@@ -53,7 +53,6 @@ class Variable:
     unit: str
     meaning: str
     flags: tuple[str, ...] = ()
-    optional: bool = False
 
 
 ROW_SIZE = Variable("row_size", ("frame",), "int64", "1", "number of atoms of this frame")

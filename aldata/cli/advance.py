@@ -27,7 +27,9 @@ def run(options: argparse.Namespace) -> int:
     """Add the entry, say what will run and what it may cost, and run `dvc repro`."""
     project = Project.here()
     parameters = params.load(project.params)
-    allowed = [name for name in options.allow_calls.split(",") if name]
+    allowed = options.allow_calls.replace(",", " ").split()
+    for name in set(allowed) - {SEED}:
+        parameters.plan_of(name)
     _refuse_buying_again(forecasts(project, parameters), allowed)
     name = options.name or params.next_name(parameters)
     parent = options.parent or next(reversed(parameters.generations), SEED)
@@ -43,6 +45,8 @@ def sentence(item: Forecast) -> str:
     action = "runs again" if item.computed else "runs"
     cost = "" if item.oracle_seconds is None else f", about {item.oracle_seconds:.0f} CPU s"
     calls = f"at most {item.new_calls_at_most} new calls{cost}"
+    if item.new_calls_at_most == 0:
+        calls = "no new calls"
     history = "  (already in git's history)" if item.recorded else ""
     return f"{item.generation} {action} from {item.first_stage}: {calls}{history}"
 

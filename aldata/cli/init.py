@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import shutil
 from pathlib import Path
 
@@ -76,15 +77,32 @@ def run(options: argparse.Namespace) -> int:
             where=str(structures),
             next_step="name a file that ase.io.read can read",
         )
-    made = not folder.exists()
+    missing = [f for f in (folder, *folder.parents) if not f.exists()]
     try:
         _fill(folder, structures, options)
-    except BaseException:
-        if made:
-            shutil.rmtree(folder, ignore_errors=True)
+    except BaseException as problem:
+        if missing:
+            shutil.rmtree(missing[-1], ignore_errors=True)
+        else:
+            _empty(folder)
+        if isinstance(problem, OSError):
+            raise ProjectError(
+                f"cannot be made: {problem.strerror or problem}",
+                where=str(problem.filename or folder),
+                next_step="name a folder that you may write to, and a file that you may read",
+            ) from None
         raise
-    print(f"Made {folder}. Look at {folder / 'params.yaml'}, then: cd {folder} && dvc repro")
+    print(f"Made {folder.resolve()}; its settings are in params.yaml. Next:")
+    print(f"  cd {shlex.quote(str(folder))} && dvc repro")
     return 0
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
 
 
 def _fill(folder: Path, structures: Path, options: argparse.Namespace) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 from aldata import provenance, store
 from aldata.acquire.settings import AcquireSettings
 from aldata.artifacts.documents import Theory
+from aldata.artifacts.geometry_files import read_geometries
+from aldata.artifacts.labelled_files import read_labelled
 from aldata.artifacts.layout import SEED, path_of
 from aldata.cli.project import Project, quiet
 from aldata.ledger import Ledger
@@ -39,7 +41,7 @@ class Forecast:
 
 
 def forecasts(project: Project, parameters: Parameters) -> list[Forecast]:
-    """Every generation that `dvc repro` would run again or for the first time, parents first."""
+    """The seed and every generation that `dvc repro` would run, again or not; parents first."""
     changed = _changed_stages(project.root)
     recorded = provenance.recorded_generations(project.root)
     cost = _mean_cost(project)
@@ -51,10 +53,38 @@ def forecasts(project: Project, parameters: Parameters) -> list[Forecast]:
         stages = [stage for stage in STAGES if stage in {inherited, *own}]
         if stages:
             first[generation] = stages[0]
-    return [
+    found = [
         _forecast(generation, stage, parameters, recorded, cost, changed)
         for generation, stage in first.items()
     ]
+    if "seed" in changed:
+        found.insert(0, _forecast_of_seed(project, parameters, recorded, cost))
+    return found
+
+
+def _forecast_of_seed(
+    project: Project, parameters: Parameters, recorded: set[str], cost: float | None
+) -> Forecast:
+    """The generated test set, and an isolated atom for every element that there may be."""
+    test = parameters.seed.test
+    calls = (test.frames if test else 0) + _elements(project.root, parameters)
+    return Forecast(
+        generation=SEED,
+        computed=(project.root / path_of(SEED, "theory")).exists(),
+        recorded=SEED in recorded,
+        first_stage="the start",
+        new_calls_at_most=calls,
+        oracle_seconds=None if cost is None else cost * calls,
+    )
+
+
+def _elements(root: Path, parameters: Parameters) -> int:
+    """Number of elements in the files that the seed reads. Raises InvalidInput."""
+    seed = parameters.seed
+    numbers = set(read_geometries(root / seed.structures, seed.index).numbers.tolist())
+    if seed.labels:
+        numbers |= set(read_labelled(root / seed.labels).configurations.numbers.tolist())
+    return len(numbers)
 
 
 def _forecast(

@@ -25,11 +25,12 @@ COLUMNS = {
     "parent on new probe:\nF RMSE meV/A": "probe.forces_rmse_meV_per_A",
     "mean z2\nenergy": "probe.energy_mean_z2",
     "mean z2\nforces": "probe.forces_mean_z2",
-    "test:\nF RMSE meV/A": "test.generated.forces_rmse_meV_per_A",
-    "test:\nE RMSE meV/atom": "test.generated.energy_rmse_meV_per_atom",
+    "test:\nF RMSE meV/A": "shown.forces_rmse_meV_per_A",
+    "test:\nE RMSE meV/atom": "shown.energy_rmse_meV_per_atom",
     "": "state",
 }
-"""Heading of each column of the table, and the key of its value."""
+"""Heading of each column of the table, and the key of its value; `shown` is the generated test set,
+or the first of the user's own where there is none."""
 
 NEXT = """\
 Next:
@@ -101,7 +102,10 @@ def _table(project: Project, rows: list[dict[str, Any]]) -> str:
 
     def cells(row: dict[str, Any]) -> list[Any]:
         state = "stale" if row.get("stale") else "" if row.get("computed", True) else "planned"
-        values = {**flatten(row.get("metrics", {})), **row, "state": state}
+        metrics = row.get("metrics", {})
+        tests: dict[str, Any] = metrics.get("test", {})
+        shown: dict[str, Any] = tests.get("generated") or next(iter(tests.values()), {})
+        values = {**flatten({**metrics, "shown": shown}), **row, "state": state}
         return [values.get(key) for key in COLUMNS.values()]
 
     body = [cells(seed_row(project)), *(cells(row) for row in rows)]

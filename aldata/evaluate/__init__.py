@@ -2,7 +2,7 @@
 
 from aldata.artifacts.residuals import errors
 from aldata.evaluate.names import METRICS, Metric, flatten, metric_of
-from aldata.evaluate.plots import energy_parity, parity
+from aldata.evaluate.plots import parity
 from aldata.evaluate.report import Facts, extend_history, history_point, metrics
 from aldata.evaluate.settings import EvaluateSettings
 
@@ -11,7 +11,6 @@ __all__ = [
     "EvaluateSettings",
     "Facts",
     "Metric",
-    "energy_parity",
     "errors",
     "extend_history",
     "flatten",

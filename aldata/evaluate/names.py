@@ -62,13 +62,6 @@ GENERATION: dict[str, Metric] = {
 }
 """Facts of the generation as a whole."""
 
-GROUPS = {
-    "probe": "the parent on this generation's probe frames, before training (prequential)",
-    "acquired": "the parent on this generation's acquired frames, before training",
-    "test": "this generation's model on a named test set",
-}
-"""The groups under which errors stand in the metrics; `test` has one group per named set."""
-
 METRICS: dict[str, Metric] = {
     **GENERATION,
     **{f"{group}.{k}": m for group in ("probe", "acquired") for k, m in (ERRORS | SCORES).items()},

@@ -35,23 +35,6 @@ def parity(
     ]
 
 
-def energy_parity(predictions: Predictions, labels: Labels) -> list[dict[str, Any]]:
-    """Labelled against predicted energy per atom of every frame, in meV/atom.
-
-    Both are relative to the mean labelled energy per atom: total energies differ by far less than
-    they amount to.
-    """
-    pair = residuals(predictions, labels)
-    atoms = pair.labels.row_size
-    reference = 1000.0 * pair.labels.energy / atoms
-    predicted = 1000.0 * pair.predictions.energy / atoms
-    zero = reference.mean() if len(reference) else 0.0
-    return [
-        {"reference_meV_per_atom": float(r - zero), "predicted_meV_per_atom": float(p - zero)}
-        for r, p in zip(reference, predicted, strict=True)
-    ]
-
-
 def _thinned(errors: np.ndarray[Any, Any], points: int, random_seed: int) -> Integer:
     if len(errors) <= points:
         return np.arange(len(errors), dtype=np.int64)

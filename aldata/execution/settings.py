@@ -40,10 +40,11 @@ class ClusterSettings(Record):
         content = _read(path) if path.exists() else {}
         if not isinstance(content, dict):
             raise InvalidParameters("'cluster' is not a mapping", where=str(path))
+        checked = cls.checked(content, where=str(path))
         workers = os.environ.get("ALDATA_WORKERS")
         if workers:
-            return cls.checked({**content, "workers": workers}, where="ALDATA_WORKERS")
-        return cls.checked(content, where=str(path))
+            return cls.checked({**checked.content(), "workers": workers}, where="ALDATA_WORKERS")
+        return checked
 
 
 def _read(path: Path) -> Any:

@@ -11,9 +11,6 @@ from aldata.artifacts.contacts import closest_contact
 from aldata.artifacts.frames import Configuration, Float
 from aldata.label.settings import LabelSettings
 
-INCONCLUSIVE = ("crashed", "time_limit", "out_of_memory")
-"""Failures that say nothing final about a configuration: a later run may try again."""
-
 
 @dataclass(frozen=True)
 class Verdict:

@@ -2,6 +2,5 @@
 
 from aldata.ledger.ledger import MINIMUM_FREE_BYTES, Ledger
 from aldata.ledger.objects import DamagedObject
-from aldata.ledger.statistics import Statistics
 
-__all__ = ["MINIMUM_FREE_BYTES", "DamagedObject", "Ledger", "Statistics"]
+__all__ = ["MINIMUM_FREE_BYTES", "DamagedObject", "Ledger"]

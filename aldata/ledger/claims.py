@@ -31,21 +31,6 @@ def claim(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def is_free(path: Path) -> bool:
-    """Whether nobody holds the claim now."""
-    try:
-        handle = os.open(path, os.O_RDWR)
-    except OSError:
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(handle)
-    return True
-
-
 def _acquire(path: Path) -> int:
     while True:
         handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)

@@ -23,7 +23,6 @@ from pathlib import Path
 from aldata.artifacts.calls import Attempt, CallRecord
 from aldata.errors import LedgerError
 from aldata.ledger import claims, objects
-from aldata.ledger.statistics import Statistics, statistics_of
 
 MINIMUM_FREE_BYTES = 100 * 1024 * 1024
 """Calls are not started with less free space than this: a result that cannot be stored is lost."""
@@ -88,12 +87,6 @@ class Ledger:
                 found.append(Attempt.checked(content, where=str(path), error=LedgerError))
         return found
 
-    def interrupted(self, call_id: str) -> list[Attempt]:
-        """Attempts that never ended although nobody computes the call now."""
-        if not claims.is_free(self.folder / "claims" / call_id):
-            return []
-        return [attempt for attempt in self.attempts(call_id) if attempt.outcome == "running"]
-
     def raw_folder(self, call_id: str, attempt_id: str) -> Path:
         """The folder for one attempt's input and output files; made if it is not there."""
         folder = self._of_call("raw", call_id) / attempt_id
@@ -110,10 +103,6 @@ class Ledger:
                 record = self.find(path.stem)
                 if record is not None:
                     yield record
-
-    def statistics(self) -> Statistics:
-        """Numbers and costs of all conclusive calls; reads every object."""
-        return statistics_of(self.records())
 
     def mean_cpu_seconds(self, theory_id: str, sample: int = 200) -> float | None:
         """Mean CPU seconds per call at a level of theory, from at most `sample` of its calls.

@@ -143,14 +143,6 @@ class Parameters(Record):
         identity = digest.of_json([self.random_seed, generation, verb])
         return int(identity[:8], 16) & 0x7FFFFFFF
 
-    def descendants(self, generation: str) -> list[str]:
-        """Names of all generations below `generation`, parents first."""
-        below: list[str] = []
-        for name in self.in_order():
-            if self.generations[name].parent in {generation, *below}:
-                below.append(name)
-        return below
-
     def in_order(self) -> list[str]:
         """All generations, every parent before its children, otherwise as in the file."""
         placed: list[str] = []

@@ -31,6 +31,10 @@ def parsed(path: Path) -> Any:
             where=str(path.parent.resolve()),
             next_step="go to the project's folder, or make one: aldata init DIR",
         ) from None
+    except OSError as problem:
+        raise InvalidParameters(
+            f"cannot be read: {problem.strerror or problem}", where=str(path)
+        ) from None
     except (YAMLError, UnicodeDecodeError) as problem:
         raise InvalidParameters(f"not valid YAML: {problem}", where=str(path)) from None
 

@@ -11,6 +11,9 @@ from aldata.records import Record
 
 Shape = tuple[int, ...]
 
+SILU_NORM = 1.6791767923989418
+"""e3nn's factor that gives SiLU of a normal variable a second moment of 1 (`normalize2mom`)."""
+
 
 class Architecture(Record):
     """MACE (Batatia et al., NeurIPS 2022, arXiv 2206.07697) with `channels` scalar hidden features.
@@ -53,11 +56,14 @@ class Architecture(Record):
 
 
 class Tensor(NamedTuple):
-    """One trainable or fixed tensor: its name in mace-torch, shape, and initial standard deviation."""
+    """One tensor of a model: its name in mace-torch, shape, initial standard deviation, and the
+    normalisation that e3nn multiplies it by.
+    """
 
     name: str
     shape: Shape
     deviation: float
+    norm: float
 
     @property
     def size(self) -> int:
@@ -71,6 +77,11 @@ def couplings_name(layer: int, correlation: int, order: int) -> str:
     return f"products.{layer}.symmetric_contractions.contractions.0.{end}"
 
 
+def radial_name(layer: int, depth: int) -> str:
+    """mace-torch's name of a matrix of the radial network of `layer`."""
+    return f"interactions.{layer}.conv_tp_weights.layer{depth}.weight"
+
+
 def tensors(architecture: Architecture, elements: int, paths: tuple[int, ...]) -> list[Tensor]:
     """Every trainable tensor of a model for `elements` elements, in a fixed order.
 
@@ -78,13 +89,13 @@ def tensors(architecture: Architecture, elements: int, paths: tuple[int, ...]) -
     sizes are those of mace-torch's `state_dict`, so that a model can be exported.
     """
     c = architecture.channels
-    found = [Tensor("node_embedding.linear.weight", (elements, c), 1.0)]
+    found = [Tensor("node_embedding.linear.weight", (elements, c), 1.0, elements**-0.5)]
     for layer in range(architecture.interactions):
         found += _interaction(architecture, elements, layer)
         for order in range(architecture.correlation, 0, -1):
-            name = couplings_name(layer, architecture.correlation, order)
-            found.append(Tensor(name, (elements, paths[order - 1], c), 1 / paths[order - 1]))
-        found.append(Tensor(f"products.{layer}.linear.weight", (c, c), 1.0))
+            name, count = couplings_name(layer, architecture.correlation, order), paths[order - 1]
+            found.append(Tensor(name, (elements, count, c), 1 / count, 1.0))
+        found.append(Tensor(f"products.{layer}.linear.weight", (c, c), 1.0, c**-0.5))
     return found + _readouts(architecture)
 
 
@@ -92,25 +103,30 @@ def _interaction(architecture: Architecture, elements: int, layer: int) -> list[
     c, degrees, start = architecture.channels, architecture.max_ell + 1, f"interactions.{layer}"
     widths = [architecture.bessel, *architecture.radial_mlp, degrees * c]
     radial = [
-        Tensor(f"{start}.conv_tp_weights.layer{i}.weight", (widths[i], widths[i + 1]), 1.0)
-        for i in range(len(widths) - 1)
+        Tensor(
+            radial_name(layer, k), (fan, widths[k + 1]), 1.0, (SILU_NORM if k else 1.0) * fan**-0.5
+        )
+        for k, fan in enumerate(widths[:-1])
     ]
     return [
-        Tensor(f"{start}.linear_up.weight", (c, c), 1.0),
+        Tensor(f"{start}.linear_up.weight", (c, c), 1.0, c**-0.5),
         *radial,
-        Tensor(f"{start}.linear.weight", (degrees, c, c), 1.0),
-        Tensor(f"{start}.skip_tp.weight", (c, elements, c), 1.0),
+        Tensor(f"{start}.linear.weight", (degrees, c, c), 1.0, c**-0.5),
+        Tensor(f"{start}.skip_tp.weight", (c, elements, c), 1.0, (c * elements) ** -0.5),
     ]
 
 
 def _readouts(architecture: Architecture) -> list[Tensor]:
     c, last = architecture.channels, architecture.interactions - 1
-    linear = [Tensor(f"readouts.{layer}.linear.weight", (c,), 1.0) for layer in range(max(last, 1))]
+    linear = [
+        Tensor(f"readouts.{layer}.linear.weight", (c,), 1.0, c**-0.5)
+        for layer in range(max(last, 1))
+    ]
     if last == 0:
         return linear
     width = architecture.readout
     return [
         *linear,
-        Tensor(f"readouts.{last}.linear_1.weight", (c, width), 1.0),
-        Tensor(f"readouts.{last}.linear_2.weight", (width,), 1.0),
+        Tensor(f"readouts.{last}.linear_1.weight", (c, width), 1.0, c**-0.5),
+        Tensor(f"readouts.{last}.linear_2.weight", (width,), 1.0, width**-0.5),
     ]

@@ -9,7 +9,7 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from aldata.artifacts.conversion import from_atoms
 from aldata.potentials.derivatives import evaluate
-from aldata.potentials.graphs import collate, graph_of, refuse_unknown
+from aldata.potentials.graphs import graph_of, refuse_unknown
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -47,8 +47,9 @@ class CommitteeCalculator(Calculator):  # type: ignore[misc]
         committee = self.committee
         if "numbers" in system_changes:
             refuse_unknown(self.atoms.numbers, committee.numbers)
-        graph = graph_of(from_atoms(self.atoms), committee.numbers, committee.cutoff)
-        batch = collate([graph], committee.cutoff, committee.network.dtype)
+        architecture = committee.network.architecture
+        graph = graph_of(from_atoms(self.atoms), committee.numbers, architecture)
+        batch = committee.batch([graph])
         periodic = graph.volume > 0
         results = evaluate(committee.network, committee.model, batch, stress=periodic)
         forces = results.forces.numpy().astype(np.float64)

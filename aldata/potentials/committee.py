@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.frames import Configurations, Predictions
 from aldata.errors import DamagedArtifact, InvalidInput
 from aldata.potentials.derivatives import evaluate
-from aldata.potentials.graphs import Graph, collate, graphs_of
+from aldata.potentials.graphs import Batch, Graph, collate, graphs_of
 from aldata.potentials.network import Network
 
 if TYPE_CHECKING:
@@ -54,14 +55,13 @@ class Committee:
         """Number of members."""
         return self.checkpoint.members
 
-    @property
-    def cutoff(self) -> float:
-        """Radius of an atom's environment in A."""
-        return self.network.architecture.cutoff
-
     def graphs(self, configurations: Configurations) -> list[Graph]:
         """Neighbour graphs; raises InvalidInput for elements that the potential does not know."""
-        return graphs_of(configurations, self.numbers, self.cutoff)
+        return graphs_of(configurations, self.numbers, self.network.architecture)
+
+    def batch(self, graphs: Sequence[Graph]) -> Batch:
+        """Graphs side by side, in the committee's precision."""
+        return collate(graphs, len(self.numbers), self.network.dtype)
 
     def isolated(self, graph: Graph) -> float:
         """Sum of E0 over the atoms of a graph, in eV."""
@@ -76,7 +76,7 @@ class Committee:
         forces = [np.zeros((self.members, 0, 3))]
         for start in range(0, len(graphs), batch_size):
             part = graphs[start : start + batch_size]
-            batch = collate(part, self.cutoff, self.network.dtype)
+            batch = self.batch(part)
             results = evaluate(self.network, self.model, batch)
             isolated = np.array([self.isolated(graph) for graph in part])
             energies.append(results.energy.numpy().astype(np.float64) + isolated)

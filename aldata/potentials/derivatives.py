@@ -1,4 +1,4 @@
-"""Energies, forces and virials of a batch, from one gradient with respect to the neighbour vectors."""
+"""Energies, forces and stresses of a batch, from one backward pass."""
 
 from __future__ import annotations
 
@@ -31,16 +31,35 @@ def evaluate(
     network: Network, model: Model, batch: Batch, *, stress: bool = False, training: bool = False
 ) -> Results:
     """Energy, forces and, if asked for, stress of every member; `training` keeps them differentiable."""
-    vectors = batch.vectors.expand(model.members, *batch.vectors.shape).detach()
-    vectors = vectors.clone().requires_grad_(True)
-    nodes = network.node_energies(model, network.features(model, batch, vectors), batch)
-    (gradient,) = torch.autograd.grad([nodes.sum()], [vectors], create_graph=training)
+    radial, slopes = network.radial(model, batch)
+    if not radial.requires_grad:
+        radial.requires_grad_(True)
+    harmonics = batch.harmonics.repeat(model.members, 1, 1).requires_grad_(True)
+    features = network.features(model, batch, radial, harmonics)
+    nodes = network.node_energies(model, features, batch)
+    inputs = [radial, harmonics]
+    gradients = torch.autograd.grad([nodes.sum()], inputs, create_graph=training)
+    gradient = vector_gradient(gradients[0], gradients[1], slopes, batch)
     energy = per_frame(nodes, batch)
     forces = forces_from(gradient, batch)
-    found = stress_from(gradient, vectors, batch) if stress else None
+    found = stress_from(gradient, batch) if stress else None
     if training:
         return Results(energy, forces, found)
-    return Results(energy.detach(), forces.detach(), None if found is None else found.detach())
+    return Results(energy.detach(), forces, found)
+
+
+def vector_gradient(
+    radial: torch.Tensor, harmonics: torch.Tensor, slopes: torch.Tensor, batch: Batch
+) -> torch.Tensor:
+    """dE/dvector (member, atom, slot, 3) in eV/A, by the chain rule through what depends on vectors.
+
+    radial (member, layer, pair, degree x channel) and harmonics (member x atom, slot, harmonic): dE/d of
+    the radial functions and of the harmonics; slopes of the radial functions, shaped like `radial`.
+    """
+    along = (radial * slopes).sum((1, 3)).index_select(1, batch.pair.flatten())
+    along = along.view(-1, *batch.pair.shape, 1) * batch.pull
+    turning = harmonics.view(-1, *batch.harmonics.shape)[..., None] * batch.harmonic_slopes
+    return along + turning.sum(-2)
 
 
 def per_frame(nodes: torch.Tensor, batch: Batch) -> torch.Tensor:
@@ -61,9 +80,9 @@ def forces_from(gradient: torch.Tensor, batch: Batch) -> torch.Tensor:
     return pushed.view(members, atoms, 3) - gradient.sum(2)
 
 
-def stress_from(gradient: torch.Tensor, vectors: torch.Tensor, batch: Batch) -> torch.Tensor:
+def stress_from(gradient: torch.Tensor, batch: Batch) -> torch.Tensor:
     """Stress (member, frame, 6) in eV/A^3: dE/dstrain / volume, 0 without a volume."""
-    virial = per_frame(torch.matmul(vectors.transpose(-1, -2), gradient), batch)
+    virial = per_frame(torch.matmul(batch.vectors.transpose(-1, -2), gradient), batch)
     symmetric = 0.5 * (virial + virial.transpose(-1, -2))
     inverse = torch.where(batch.volume > 0, 1 / batch.volume.clamp(min=1e-12), 0.0)
     components = [symmetric[..., i, j] for i, j in VOIGT]

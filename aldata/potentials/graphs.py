@@ -8,9 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn.functional import one_hot
 
 from aldata.artifacts.frames import Configuration, Configurations
 from aldata.errors import InvalidInput
+from aldata.potentials.architecture import Architecture
+from aldata.potentials.harmonics import harmonics, harmonics_slopes
+from aldata.potentials.radial import radial_basis
 
 Float = npt.NDArray[np.float64]
 Integer = npt.NDArray[np.int64]
@@ -21,11 +25,14 @@ ALL_PAIRS = 48
 
 @dataclass(frozen=True)
 class Graph:
-    """Neighbours of one configuration.
+    """Neighbours of one configuration, and all that a potential wants to know about its geometry.
 
     species (n,) index into the model's elements; sender (edge,) the neighbour of atom receiver (edge,),
     sorted by receiver; vectors (edge, 3) position of the receiver minus that of the sender's image, in
-    Angstrom; reverse (edge,) the edge that looks the other way; volume in A^3, 0 unless periodic in
+    Angstrom; harmonics (edge, harmonic) and their derivatives harmonic_slopes (edge, harmonic, 3) with
+    respect to the vector; pair (edge,) the pair of neighbours that an edge and its reverse belong to;
+    radial (pair, bessel) and its derivative radial_slopes with respect to the distance; pull (edge, 3)
+    the unit vector, divided by the number of edges of its pair; volume in A^3, 0 unless periodic in
     three directions.
     """
 
@@ -33,28 +40,37 @@ class Graph:
     receiver: Integer
     sender: Integer
     vectors: Float
-    reverse: Integer
+    harmonics: Float
+    harmonic_slopes: Float
+    pair: Integer
+    radial: Float
+    radial_slopes: Float
+    pull: Float
     volume: float
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Graphs side by side, each atom with the same number of neighbour slots.
+    """Graphs side by side, each atom with the same number of neighbour slots; see `Graph`.
 
-    species (atom,); frame (atom,); sender (atom, slot), where an empty slot points at its own atom;
-    vectors (atom, slot, 3), where an empty slot holds a vector beyond every cutoff; pairs (pair,) one
-    slot (of atom x slot) of each pair of neighbours and pair (atom, slot) the pair that a slot belongs
-    to: what depends on the distance only is computed once per pair; volume (frame,); sizes (frame,)
-    atoms per frame. Padding makes every sum over neighbours a dense product, and costs little since
-    coordination varies little.
+    species (atom,) and kind (atom, element) its one-hot; frame (atom,); sender (atom, slot), where an
+    empty slot points at its own atom; vectors, harmonics, harmonic_slopes, pull (atom, slot, ...), 0 in
+    an empty slot; pair (atom, slot); radial and radial_slopes (pair, bessel), 0 in the last row, which
+    belongs to the empty slots; volume (frame,); sizes (frame,) atoms per frame. Padding makes every sum
+    over neighbours a dense product, and costs little since coordination varies little.
     """
 
     species: torch.Tensor
+    kind: torch.Tensor
     frame: torch.Tensor
     sender: torch.Tensor
     vectors: torch.Tensor
-    pairs: torch.Tensor
+    harmonics: torch.Tensor
+    harmonic_slopes: torch.Tensor
+    pull: torch.Tensor
     pair: torch.Tensor
+    radial: torch.Tensor
+    radial_slopes: torch.Tensor
     volume: torch.Tensor
     sizes: torch.Tensor
 
@@ -64,19 +80,39 @@ class Batch:
         return int(self.sizes.shape[0])
 
 
-def graph_of(configuration: Configuration, numbers: Sequence[int], cutoff: float) -> Graph:
-    """The graph of one configuration; raises InvalidInput for elements that are not in `numbers`."""
+def graph_of(
+    configuration: Configuration, numbers: Sequence[int], architecture: Architecture
+) -> Graph:
+    """The graph of one configuration, whose elements must all be in `numbers` (ascending)."""
     species = np.searchsorted(np.asarray(numbers), configuration.numbers)
-    receiver, sender, vectors, images = _neighbours(configuration, cutoff)
+    receiver, sender, vectors, images = _neighbours(configuration, architecture.cutoff)
     reverse = _reverse(receiver, sender, images)
-    volume = abs(float(np.linalg.det(configuration.cell))) if configuration.pbc.all() else 0.0
-    return Graph(species.astype(np.int64), receiver, sender, vectors, reverse, volume)
+    first = np.minimum(np.arange(len(reverse)), reverse)
+    own, pair = np.unique(first, return_inverse=True)
+    lengths = np.linalg.norm(vectors, axis=1)
+    unit = vectors / lengths[:, None]
+    radial, slopes = radial_basis(lengths[own], architecture)
+    return Graph(
+        species=species.astype(np.int64),
+        receiver=receiver,
+        sender=sender,
+        vectors=vectors,
+        harmonics=harmonics(unit, architecture.max_ell),
+        harmonic_slopes=harmonics_slopes(unit, architecture.max_ell) / lengths[:, None, None],
+        pair=pair,
+        radial=radial,
+        radial_slopes=slopes,
+        pull=unit / np.bincount(pair)[pair][:, None],
+        volume=abs(float(np.linalg.det(configuration.cell))) if configuration.pbc.all() else 0.0,
+    )
 
 
-def graphs_of(configurations: Configurations, numbers: Sequence[int], cutoff: float) -> list[Graph]:
-    """The graphs of all frames; see `graph_of`."""
+def graphs_of(
+    configurations: Configurations, numbers: Sequence[int], architecture: Architecture
+) -> list[Graph]:
+    """The graphs of all frames; raises InvalidInput for elements that are not in `numbers`."""
     refuse_unknown(configurations.numbers, numbers)
-    return [graph_of(configuration, numbers, cutoff) for configuration in configurations]
+    return [graph_of(configuration, numbers, architecture) for configuration in configurations]
 
 
 def refuse_unknown(present: Iterable[int], known: Sequence[int]) -> None:
@@ -141,48 +177,54 @@ def _box(configuration: Configuration, cutoff: float) -> Float:
     return np.where(configuration.pbc[:, None], full, full * extent)
 
 
-def collate(graphs: Sequence[Graph], cutoff: float, dtype: torch.dtype) -> Batch:
-    """Put graphs side by side; at least one neighbour slot, so that a lone atom is a valid batch."""
+def collate(graphs: Sequence[Graph], elements: int, dtype: torch.dtype) -> Batch:
+    """Put graphs of a model for `elements` elements side by side."""
     sizes = np.array([len(graph.species) for graph in graphs])
-    starts = np.cumsum(sizes) - sizes
     atoms = int(sizes.sum())
-    receiver = np.concatenate([g.receiver + s for g, s in zip(graphs, starts, strict=True)])
+    receiver = _joined(graphs, "receiver", sizes)
     counts = np.bincount(receiver, minlength=atoms)
+    # a lone atom is a valid batch: at least one slot
     slots = max(int(counts.max(initial=0)), 1)
-    # every edge's slot, counted over the flattened (atom, slot)
     slot = np.arange(len(receiver)) - np.repeat(np.cumsum(counts) - counts, counts)
     slot += receiver * slots
-    sender = np.repeat(np.arange(atoms), slots)
-    sender[slot] = np.concatenate([g.sender + s for g, s in zip(graphs, starts, strict=True)])
-    vectors = np.zeros((atoms * slots, 3))
-    vectors[:, 0] = 2 * cutoff
-    vectors[slot] = np.concatenate([graph.vectors for graph in graphs])
-    pairs, pair = _pairs(graphs, slot, atoms * slots)
+
+    def spread(name: str) -> torch.Tensor:
+        values = np.concatenate([getattr(graph, name) for graph in graphs])
+        wide = torch.zeros((atoms, slots, *values.shape[1:]), dtype=dtype)
+        wide.numpy().reshape(atoms * slots, *values.shape[1:])[slot] = values
+        return wide
+
+    def rows(name: str) -> torch.Tensor:
+        parts = [getattr(graph, name) for graph in graphs]
+        empty = np.zeros((1, parts[0].shape[1]))
+        return torch.from_numpy(np.concatenate([*parts, empty])).to(dtype)
+
+    pairs = np.array([len(graph.radial) for graph in graphs])
+    sender, pair = np.repeat(np.arange(atoms), slots), np.full(atoms * slots, pairs.sum())
+    sender[slot] = _joined(graphs, "sender", sizes)
+    pair[slot] = _joined(graphs, "pair", pairs)
+    species = torch.from_numpy(np.concatenate([graph.species for graph in graphs]))
     return Batch(
-        species=torch.from_numpy(np.concatenate([graph.species for graph in graphs])),
+        species=species,
+        kind=one_hot(species, elements).to(dtype),
         frame=torch.from_numpy(np.repeat(np.arange(len(graphs)), sizes)),
         sender=torch.from_numpy(sender.reshape(atoms, slots)),
-        vectors=torch.from_numpy(vectors.reshape(atoms, slots, 3)).to(dtype),
-        pairs=torch.from_numpy(pairs),
+        vectors=spread("vectors"),
+        harmonics=spread("harmonics"),
+        harmonic_slopes=spread("harmonic_slopes"),
+        pull=spread("pull"),
         pair=torch.from_numpy(pair.reshape(atoms, slots)),
+        radial=rows("radial"),
+        radial_slopes=rows("radial_slopes"),
         volume=torch.tensor([graph.volume for graph in graphs], dtype=dtype),
         sizes=torch.from_numpy(sizes),
     )
 
 
-def _pairs(graphs: Sequence[Graph], slot: Integer, slots: int) -> tuple[Integer, Integer]:
-    """One slot of each pair, and the pair of each slot; empty slots share one pair, the last."""
-    edges = np.array([len(graph.reverse) for graph in graphs])
-    starts = np.cumsum(edges) - edges
-    reverse = np.concatenate([g.reverse + s for g, s in zip(graphs, starts, strict=True)])
-    own = np.arange(len(reverse)) <= reverse
-    index = np.cumsum(own) - 1
-    first = np.minimum(np.arange(len(reverse)), reverse)
-    pairs = slot[own]
-    pair = np.full(slots, len(pairs))
-    pair[slot] = index[first]
-    empty = np.flatnonzero(pair == len(pairs))[:1]
-    return np.concatenate([pairs, empty]), pair
+def _joined(graphs: Sequence[Graph], name: str, sizes: Integer) -> Integer:
+    """Indices of all graphs, each moved by the sizes of the graphs before it."""
+    starts = np.cumsum(sizes) - sizes
+    return np.concatenate([getattr(g, name) + s for g, s in zip(graphs, starts, strict=True)])
 
 
 def mean_degree(graphs: Sequence[Graph]) -> float:

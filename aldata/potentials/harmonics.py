@@ -7,7 +7,7 @@ axis is y. The tests compare with e3nn and with mace-torch.
 from __future__ import annotations
 
 from functools import cache
-from itertools import product
+from itertools import permutations, product
 
 import numpy as np
 import numpy.typing as npt
@@ -37,15 +37,18 @@ _MONOMIALS: dict[int, list[dict[str, float]]] = {
 
 @cache
 def polynomial(degree: int) -> Float:
-    """Matrix (3^degree, 2 degree + 1) that turns the powers u (x) u (x) ... into harmonics."""
+    """Symmetric tensor (3, ... `degree` times, 2 degree + 1) that turns u (x) u ... into harmonics."""
+    if degree == 0:
+        return np.ones(1)
     if degree == 1:
         return 3**0.5 * np.eye(3)
-    matrix = np.zeros((3**degree, 2 * degree + 1))
+    tensor = np.zeros((3,) * degree + (2 * degree + 1,))
     for column, terms in enumerate(_MONOMIALS[degree]):
         for monomial, value in terms.items():
-            row = int("".join(str("xyz".index(axis)) for axis in monomial), 3)
-            matrix[row, column] = (2 * degree + 1) ** 0.5 * value
-    return matrix
+            orders = list(permutations("xyz".index(axis) for axis in monomial))
+            for index in orders:
+                tensor[(*index, column)] += (2 * degree + 1) ** 0.5 * value / len(orders)
+    return tensor
 
 
 def degrees(max_ell: int) -> npt.NDArray[np.int64]:
@@ -56,12 +59,28 @@ def degrees(max_ell: int) -> npt.NDArray[np.int64]:
 
 def harmonics(unit: Float, max_ell: int) -> Float:
     """All harmonics up to `max_ell` of unit vectors (n, 3): shape (n, (max_ell + 1)^2)."""
-    parts, power = [np.ones((len(unit), 1))], unit
-    for degree in range(1, max_ell + 1):
-        if degree > 1:
-            power = (power[:, :, None] * unit[:, None, :]).reshape(len(unit), -1)
-        parts.append(power @ polynomial(degree))
-    return np.concatenate(parts, axis=1)
+    return np.concatenate([_applied(unit, k, k) for k in range(max_ell + 1)], axis=1)
+
+
+def harmonics_slopes(unit: Float, max_ell: int) -> Float:
+    """Derivatives of the harmonics of r / |r| with respect to r, at |r| = 1: (n, harmonic, 3)."""
+    parts = [np.zeros((len(unit), 3, 1))]
+    parts += [
+        k * _applied(unit, k, k - 1).reshape(len(unit), 3, 2 * k + 1) for k in range(1, max_ell + 1)
+    ]
+    free = np.moveaxis(np.concatenate(parts, axis=2), 1, 2)
+    # a harmonic does not change along r
+    along = np.einsum("nsa,na->ns", free, unit)
+    return np.asarray(free - along[:, :, None] * unit[:, None, :])
+
+
+def _applied(unit: Float, degree: int, times: int) -> Float:
+    """The polynomial of `degree` with `times` of its indices contracted with unit vectors."""
+    rest = polynomial(degree).reshape(3**times, -1)
+    power = np.ones((len(unit), 1))
+    for _ in range(times):
+        power = (power[:, :, None] * unit[:, None, :]).reshape(len(unit), 3 * power.shape[1])
+    return np.asarray(power @ rest)
 
 
 @cache

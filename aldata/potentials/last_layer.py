@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from aldata.potentials.derivatives import forces_from, per_frame, stress_from
+from aldata.potentials.derivatives import forces_from, per_frame, stress_from, vector_gradient
 from aldata.potentials.graphs import Batch
 from aldata.potentials.model import Model
 from aldata.potentials.network import Network
@@ -67,26 +67,30 @@ def parameters(model: Model) -> Float:
 
 def rows(network: Network, model: Model, batch: Batch) -> Rows:
     """The rows of all energies, forces and stresses of a batch; `model` has one member."""
-    vectors = batch.vectors[None].clone().requires_grad_(True)
-    features = network.features(model, batch, vectors)
-    size = features.shape[-1]
-    basis = torch.eye(size, dtype=features.dtype)[:, None, None, :]
+    with torch.no_grad():
+        radial, slopes = network.radial(model, batch)
+    radial = radial.requires_grad_(True)
+    harmonics = batch.harmonics.clone().requires_grad_(True)
+    features = network.features(model, batch, radial, harmonics)
     pieces = []
-    for start in range(0, size, CHUNK):
-        seeds = basis[start : start + CHUNK].expand(-1, 1, features.shape[1], -1)
-        (gradient,) = torch.autograd.grad(
-            [features], [vectors], [seeds], retain_graph=True, is_grads_batched=True
-        )
-        pieces.append(gradient[:, 0])
+    for part in features:
+        for seeds in torch.split(torch.eye(part.shape[2], dtype=part.dtype), CHUNK):
+            along, turning = torch.autograd.grad(
+                [part],
+                [radial, harmonics],
+                [seeds[:, None, None, :].expand(-1, *part.shape)],
+                retain_graph=True,
+                is_grads_batched=True,
+            )
+            pieces.append(vector_gradient(along[:, 0], turning, slopes, batch))
     scale = float(model.scale[0])
     gradient = torch.cat(pieces) * scale
-    fixed = batch.vectors.expand(size, *batch.vectors.shape)
-    energy = scale * per_frame(features.detach(), batch)[0].numpy()
+    energy = scale * per_frame(torch.cat(features, dim=2).detach(), batch)[0].numpy()
     kinds = np.eye(len(network.numbers))[batch.species.numpy()]
     counts = np.zeros((batch.frames, len(network.numbers)))
     np.add.at(counts, batch.frame.numpy(), kinds)
     forces = np.moveaxis(forces_from(gradient, batch).numpy(), 0, -1)
-    stress = np.moveaxis(stress_from(gradient, fixed, batch).numpy(), 0, -1)
+    stress = np.moveaxis(stress_from(gradient, batch).numpy(), 0, -1)
     return Rows(
         energy=np.concatenate([energy, counts], axis=1),
         forces=_padded(forces, counts.shape[1]),

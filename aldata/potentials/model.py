@@ -12,14 +12,14 @@ class Layer:
     """One interaction and product, weights scaled and laid out for dense products.
 
     up (member, channel, channel); mix (member, degree x channel, channel); skip (member, channel,
-    element x channel); products: one per order, (member, element, harmonic, ..., channel); out
+    element x channel); products (member, element, monomial x channel), monomials of all orders; out
     (member, channel, channel).
     """
 
     up: torch.Tensor
     mix: torch.Tensor
     skip: torch.Tensor
-    products: list[torch.Tensor]
+    products: torch.Tensor
     out: torch.Tensor
 
 

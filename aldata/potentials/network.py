@@ -14,17 +14,22 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn.functional import one_hot, silu
+from torch.nn.functional import silu
 
-from aldata.potentials.architecture import Architecture, Tensor, couplings_name, tensors
+from aldata.potentials.architecture import (
+    SILU_NORM,
+    Architecture,
+    Tensor,
+    couplings_name,
+    radial_name,
+    tensors,
+)
 from aldata.potentials.graphs import Batch
-from aldata.potentials.harmonics import degrees, monomials, polynomial
+from aldata.potentials.harmonics import degrees, monomials
 from aldata.potentials.model import Layer, Model
+from aldata.potentials.radial import radial_network
 
 Weights = dict[str, torch.Tensor]
-
-SILU_NORM = 1.6791767923989418
-"""e3nn's factor that gives SiLU of a normal variable a second moment of 1 (`normalize2mom`)."""
 
 
 class Network:
@@ -43,23 +48,27 @@ class Network:
         self.mean_degree = mean_degree
         self.dtype: torch.dtype = getattr(torch, dtype)
         products = [monomials(architecture.max_ell, k + 1) for k in range(architecture.correlation)]
-        self._couplings = [self._constant(coefficients) for _, coefficients in products]
-        paths = tuple(int(coupling.shape[0]) for coupling in self._couplings)
+        # order 1 is the harmonic of degree 0 alone: one monomial per harmonic, as in order 2
+        lone = np.eye(architecture.harmonics)[:, :1]
+        self._couplings = [
+            self._constant(coefficients.T if order else lone)
+            for order, (_, coefficients) in enumerate(products)
+        ]
+        paths = tuple(int(coupling.shape[1]) for coupling in self._couplings)
         # which harmonic is the first, second, third factor of each monomial of the highest order
         factors = np.eye(architecture.harmonics)[products[-1][0].T.ravel()]
         self._factors = self._constant(factors)
         self.tensors: list[Tensor] = [
             *tensors(architecture, len(self.numbers), paths),
-            Tensor("scale", (), 0.0),
-            Tensor("shift", (len(self.numbers),), 0.0),
+            Tensor("scale", (), 0.0, 1.0),
+            Tensor("shift", (len(self.numbers),), 0.0, 1.0),
         ]
-        self._degrees_and_channels = (architecture.max_ell + 1, architecture.channels)
+        norms = [np.full(tensor.size, tensor.norm) for tensor in self.tensors]
+        self._norms = self._constant(np.concatenate(norms))
         ell = degrees(architecture.max_ell)
         own = np.arange(architecture.max_ell + 1)[None, :] == ell[:, None]
-        self._own_degree = self._constant(np.repeat(own, architecture.channels, axis=1))
-        self._powers = [self._constant(polynomial(k)) for k in range(1, architecture.max_ell + 1)]
-        bessel = np.arange(1, architecture.bessel + 1) * np.pi / architecture.cutoff
-        self._frequencies = self._constant(bessel)
+        mask = np.repeat(own / mean_degree, architecture.channels, axis=1)
+        self._own_degree = self._constant(mask)
 
     @classmethod
     def from_card(cls, card: dict[str, Any], numbers: Sequence[int], dtype: str) -> Self:
@@ -105,142 +114,120 @@ class Network:
 
     def model(self, flat: npt.NDArray[Any] | torch.Tensor) -> Model:
         """The models of flat weights (member, weight); differentiable in them."""
-        w, a = self.split(flat), self.architecture
-        members, last = w["scale"].shape[0], a.interactions - 1
-        root = a.channels**-0.5
-        coefficients = [w[f"readouts.{k}.linear.weight"] * root for k in range(max(last, 1))]
-        gate = None
+        w = self.split(torch.as_tensor(flat).to(self.dtype) * self._norms)
+        layers, last = range(self.architecture.interactions), self.architecture.interactions - 1
+        coefficients = [w[f"readouts.{k}.linear.weight"] for k in range(max(last, 1))]
         if last > 0:
-            gate = w[f"readouts.{last}.linear_1.weight"] * root
-            final = w[f"readouts.{last}.linear_2.weight"]
-            coefficients.append(final * float(a.readout) ** -0.5)
+            coefficients.append(w[f"readouts.{last}.linear_2.weight"])
+        radial = [
+            torch.stack([w[radial_name(k, depth)] for k in layers], dim=1).flatten(0, 1)
+            for depth in range(len(self.architecture.radial_mlp) + 1)
+        ]
         return Model(
-            embedding=w["node_embedding.linear.weight"] * len(self.numbers) ** -0.5,
-            radial=self._radial(w),
-            layers=[self._layer(w, k, members) for k in range(a.interactions)],
-            gate=gate,
+            embedding=w["node_embedding.linear.weight"],
+            radial=radial,
+            layers=[self._layer(w, k) for k in layers],
+            gate=w[f"readouts.{last}.linear_1.weight"] if last > 0 else None,
             coefficients=torch.cat(coefficients, dim=1),
             scale=w["scale"],
             shift=w["shift"],
         )
 
-    def _radial(self, w: Weights) -> list[torch.Tensor]:
-        layers = range(self.architecture.interactions)
-        matrices = []
-        for k, width in enumerate([self.architecture.bessel, *self.architecture.radial_mlp]):
-            name = f"conv_tp_weights.layer{k}.weight"
-            stacked = torch.stack([w[f"interactions.{i}.{name}"] for i in layers], dim=1)
-            matrices.append(stacked.flatten(0, 1) * ((SILU_NORM if k else 1.0) * width**-0.5))
-        return matrices
-
-    def _layer(self, w: Weights, index: int, members: int) -> Layer:
-        a, start = self.architecture, f"interactions.{index}"
-        c, elements, root = a.channels, len(self.numbers), a.channels**-0.5
+    def _layer(self, w: Weights, index: int) -> Layer:
+        order, start = self.architecture.correlation, f"interactions.{index}"
         products = [
-            torch.einsum("pk,mzpc->mzkc", coupling, w[couplings_name(index, a.correlation, k + 1)])
+            torch.matmul(coupling, w[couplings_name(index, order, k + 1)]).flatten(2)
             for k, coupling in enumerate(self._couplings)
         ]
-        mix = w[f"{start}.linear.weight"].reshape(members, -1, c)
-        skip = w[f"{start}.skip_tp.weight"].reshape(members, c, elements * c)
         return Layer(
-            up=w[f"{start}.linear_up.weight"] * root,
-            mix=mix * (root / self.mean_degree),
-            skip=skip * (c * elements) ** -0.5,
-            products=products,
-            out=w[f"products.{index}.linear.weight"] * root,
+            up=w[f"{start}.linear_up.weight"],
+            mix=w[f"{start}.linear.weight"].flatten(1, 2),
+            skip=w[f"{start}.skip_tp.weight"].flatten(2),
+            products=torch.cat(products, dim=2),
+            out=w[f"products.{index}.linear.weight"],
         )
 
-    def features(self, model: Model, batch: Batch, vectors: torch.Tensor) -> torch.Tensor:
-        """Last-layer features (member, atom, feature), from vectors (member, atom, slot, 3) in A."""
-        members, atoms, slots = vectors.shape[:3]
-        a, elements = self.architecture, len(self.numbers)
-        radial, harmonics = self._edges(vectors, batch)
-        kind = one_hot(batch.species, elements).to(self.dtype)
-        sender = batch.sender.flatten()
-        rows = member_rows(sender, members, atoms)
-        weights = self._radial_weights(model, radial, batch)
+    def radial(self, model: Model, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Radial functions and their slopes in 1/A: (member, layer, pair, degree x channel)."""
+        rows = torch.cat([batch.radial, batch.radial_slopes])
+        both = radial_network(rows, model.radial)
+        shape = (model.members, self.architecture.interactions, 2, len(batch.radial), -1)
+        values, slopes = both.view(shape).unbind(2)
+        return values, slopes
+
+    def features(
+        self, model: Model, batch: Batch, radial: torch.Tensor, harmonics: torch.Tensor
+    ) -> list[torch.Tensor]:
+        """Last-layer features that each layer contributes: (member, atom, feature).
+
+        radial: radial functions, see `radial`; harmonics (member x atom, slot, harmonic): arguments, so
+        that a caller can differentiate with respect to them.
+        """
+        kind = batch.kind.expand(model.members, -1, -1)
         found: list[torch.Tensor] = []
-        for index, layer in enumerate(model.layers):
+        for index, (layer, values) in enumerate(zip(model.layers, radial.unbind(1), strict=True)):
             if index == 0:
-                own = torch.matmul(kind, self._first_skip(model.embedding, layer.skip))
-                table = torch.matmul(model.embedding, layer.up)
-                sent = torch.matmul(kind[sender], table)
+                own = torch.bmm(kind, self._first_skip(model.embedding, layer.skip))
+                up = torch.bmm(kind, torch.bmm(model.embedding, layer.up))
             else:
-                wide = torch.matmul(found[-1], layer.skip)
-                own = (wide.view(members, atoms, elements, -1) * kind[..., None]).sum(2)
-                up = torch.matmul(found[-1], layer.up)
-                sent = up.reshape(members * atoms, -1).index_select(0, rows)
-            sent = sent.reshape(members, atoms, slots, 1, a.channels)
-            density = self._density(layer, weights[:, index] * sent, harmonics)
-            product = self._contract(layer, density, kind)
-            found.append(torch.matmul(product, layer.out) + own)
+                wide = torch.bmm(found[-1], layer.skip).view(*kind.shape, -1)
+                own = (wide * batch.kind[..., None]).sum(2)
+                up = torch.bmm(found[-1], layer.up)
+            density = self._density(layer, self._messages(values, up, batch), harmonics)
+            product = self._contract(density, torch.bmm(kind, layer.products).flatten(0, 1))
+            found.append(torch.baddbmm(own, product.view(own.shape), layer.out))
         if model.gate is not None:
-            found[-1] = SILU_NORM * silu(torch.matmul(found[-1], model.gate))
-        return torch.cat(found, dim=-1)
+            found[-1] = SILU_NORM * silu(torch.bmm(found[-1], model.gate))
+        return found
 
     def _first_skip(self, embedding: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
         """The first layer's residual depends on the element only: (member, element, channel)."""
         members, elements, channels = embedding.shape
-        wide = skip.reshape(members, channels, elements, channels)
-        return torch.einsum("mzu,muzw->mzw", embedding, wide)
+        wide = skip.view(members, channels, elements, channels).transpose(1, 2)
+        return torch.matmul(embedding[:, :, None], wide).squeeze(2)
 
-    def _edges(self, vectors: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Radial basis (member, pair, bessel) and harmonics (member, atom, slot, harmonic)."""
-        a = self.architecture
-        lengths = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
-        distances = lengths.flatten(1, 2).index_select(1, batch.pairs)
-        x, p = distances / a.cutoff, a.cutoff_power
-        envelope = 1 + x**p * (-(p + 1) * (p + 2) / 2 + x * (p * (p + 2) - x * (p * (p + 1) / 2)))
-        envelope = torch.where(x < 1, envelope, 0.0) * (2 / a.cutoff) ** 0.5
-        radial = torch.sin(self._frequencies * distances) * (envelope / distances)
-        unit = vectors / lengths
-        power, parts = unit, [torch.ones_like(lengths)]
-        for degree, matrix in enumerate(self._powers):
-            if degree:
-                power = (power[..., :, None] * unit[..., None, :]).flatten(-2)
-            parts.append(torch.matmul(power, matrix))
-        return radial, torch.cat(parts, dim=-1)
-
-    def _radial_weights(self, model: Model, radial: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """The radial networks at every slot: (member, layer, atom, slot, degree, channel)."""
-        layers, (atoms, slots) = self.architecture.interactions, batch.pair.shape
-        hidden = radial.repeat_interleave(layers, dim=0)
-        for matrix in model.radial[:-1]:
-            hidden = silu(torch.bmm(hidden, matrix))
-        last = torch.bmm(hidden, model.radial[-1])
-        pair = member_rows(batch.pair.flatten(), *last.shape[:2])
-        each = last.flatten(0, 1).index_select(0, pair)
-        return each.view(-1, layers, atoms, slots, *self._degrees_and_channels)
+    def _messages(self, radial: torch.Tensor, sent: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Radial functions (member, pair, degree x channel) times the sender's features (member, atom,
+        channel), at every slot: (member x atom, slot, degree x channel).
+        """
+        members, atoms, channels = sent.shape
+        pair = member_rows(batch.pair.flatten(), members, radial.shape[1])
+        sender = member_rows(batch.sender.flatten(), members, atoms)
+        values = radial.flatten(0, 1).index_select(0, pair).view(len(pair), -1, channels)
+        there = sent.flatten(0, 1).index_select(0, sender)
+        return (values * there[:, None]).view(members * atoms, batch.sender.shape[1], -1)
 
     def _density(
-        self, layer: Layer, message: torch.Tensor, harmonics: torch.Tensor
+        self, layer: Layer, messages: torch.Tensor, harmonics: torch.Tensor
     ) -> torch.Tensor:
-        """Sum over neighbours of messages (member, atom, slot, degree, channel) x harmonics, channels
-        mixed per degree: (member, atom, harmonic, channel).
+        """Sum over slots of messages x harmonics, channels mixed per degree: (member x atom, harmonic,
+        channel).
         """
-        members, atoms, _, _, channels = message.shape
-        every = torch.matmul(harmonics.transpose(-1, -2), message.flatten(3)) * self._own_degree
-        mixed = torch.bmm(every.flatten(1, 2), layer.mix)
-        return mixed.view(members, atoms, -1, channels)
+        every = torch.bmm(harmonics.transpose(1, 2), messages) * self._own_degree
+        members, wide, channels = layer.mix.shape
+        return torch.bmm(every.view(members, -1, wide), layer.mix).view(len(every), -1, channels)
 
-    def _contract(self, layer: Layer, density: torch.Tensor, kind: torch.Tensor) -> torch.Tensor:
-        """Products of the density with itself, coupled to scalars: (member, atom, channel)."""
-        weights = [
-            torch.matmul(kind, table.flatten(2)).view(*density.shape[:2], -1, density.shape[3])
-            for table in layer.products
-        ]
-        total = (weights[0] * density[:, :, :1]).sum(2)
-        if len(weights) > 1:  # a harmonic couples to itself only
-            total = total + (weights[1] * density * density).sum(2)
-        if len(weights) > 2:
-            factors = torch.matmul(self._factors, density)
-            first, second, third = factors.chunk(3, dim=2)
-            total = total + (weights[2] * first * second * third).sum(2)
+    def _contract(self, density: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """Products of the density with itself, coupled to scalars: (member x atom, channel).
+
+        weights (member x atom, monomial x channel). A product of two is a square, one per harmonic.
+        """
+        counts = [len(coupling) for coupling in self._couplings]
+        tables = weights.view(len(weights), sum(counts), -1)
+        first, *higher = torch.split(tables, counts, dim=1)
+        inner = torch.addcmul(first, higher[0], density) if higher else first
+        total = (inner * density).sum(1)
+        if len(higher) > 1:
+            factors = torch.bmm(self._factors.expand(len(density), -1, -1), density)
+            a, b, c = factors.chunk(3, dim=1)
+            total = total + (higher[1] * a * b * c).sum(1)
         return total
 
-    def node_energies(self, model: Model, features: torch.Tensor, batch: Batch) -> torch.Tensor:
+    def node_energies(
+        self, model: Model, features: Sequence[torch.Tensor], batch: Batch
+    ) -> torch.Tensor:
         """Energy of each atom without E0, (member, atom) in eV: scale * f . c + shift."""
-        dot = torch.matmul(features, model.coefficients[:, :, None]).squeeze(-1)
+        dot = torch.bmm(torch.cat(list(features), dim=2), model.coefficients[:, :, None]).squeeze(2)
         return model.scale[:, None] * dot + model.shift.index_select(1, batch.species)
 
 

@@ -36,7 +36,8 @@ def head_of(project: Path) -> tuple[str | None, bool]:
 
 
 def recorded_generations(project: Path) -> set[str]:
-    """Generations whose labels the current commit's dvc.lock holds: history, already paid for."""
+    """Generations, the seed included, whose labels the current commit's dvc.lock holds: paid for."""
     # Relative to the project, which may lie below the repository's root.
     lock = git(project, "show", "HEAD:./dvc.lock")
-    return set(re.findall(r"^  label@([a-z0-9_]+):", lock or "", flags=re.MULTILINE))
+    found = re.findall(r"^  (?:label@([a-z0-9_]+)|(seed)):", lock or "", flags=re.MULTILINE)
+    return {generation or seed for generation, seed in found}

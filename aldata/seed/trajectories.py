@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -117,6 +118,10 @@ def calculator_of(settings: TestSettings) -> Calculator:
         kind = getattr(import_module(module), name)
     except ModuleNotFoundError as problem:
         missing = (problem.name or package).partition(".")[0]
+        if missing == package and find_spec(package):
+            raise InvalidParameters(
+                f"there is no module '{problem.name}'", where="seed.test.calculator"
+            ) from None
         raise OracleUnavailable(
             f"{settings.calculator} needs the package '{missing}', which is not installed",
             where="seed.test.calculator",

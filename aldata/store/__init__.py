@@ -7,14 +7,13 @@ from aldata.store.documents import (
     write_document,
     write_json,
 )
-from aldata.store.zarr_store import read, verify, write
+from aldata.store.zarr_store import read, write
 
 __all__ = [
     "json_digest",
     "read",
     "read_document",
     "read_json",
-    "verify",
     "write",
     "write_document",
     "write_json",

@@ -201,8 +201,3 @@ def damaged(path: Path, what: str) -> DamagedArtifact:
         where=str(path),
         next_step=f"dvc checkout --force {path}  (or dvc repro to rebuild it)",
     )
-
-
-def verify(path: Path, kind: type[Columns]) -> str:
-    """Read the whole store, compare every digest, and return the artifact's digest."""
-    return read(path, kind, check=True).digest

@@ -80,12 +80,13 @@ def samples_of(labels: Labels, graphs: Sequence[Graph], isolated: Float) -> list
     return found
 
 
-def group(samples: Sequence[Sample], cutoff: float, dtype: torch.dtype) -> Group:
-    """Put samples side by side."""
+def group(samples: Sequence[Sample], network: Network) -> Group:
+    """Put samples side by side, in the network's precision."""
+    dtype = network.dtype
     stress = np.stack([sample.stress for sample in samples])
     known = np.asarray(np.isfinite(stress).all(axis=1))
     return Group(
-        batch=collate([sample.graph for sample in samples], cutoff, dtype),
+        batch=collate([sample.graph for sample in samples], len(network.numbers), dtype),
         energy=torch.tensor([sample.energy for sample in samples], dtype=dtype),
         forces=torch.from_numpy(np.concatenate([s.forces for s in samples])).to(dtype),
         stress=torch.from_numpy(np.where(known[:, None], stress, 0.0)).to(dtype),
@@ -93,12 +94,9 @@ def group(samples: Sequence[Sample], cutoff: float, dtype: torch.dtype) -> Group
     )
 
 
-def groups(samples: Sequence[Sample], cutoff: float, dtype: torch.dtype, size: int) -> list[Group]:
+def groups(samples: Sequence[Sample], network: Network, size: int) -> list[Group]:
     """All samples in order, `size` at a time."""
-    return [
-        group(samples[start : start + size], cutoff, dtype)
-        for start in range(0, len(samples), size)
-    ]
+    return [group(samples[start : start + size], network) for start in range(0, len(samples), size)]
 
 
 def loss_of(results: Results, wanted: Group, settings: TrainSettings) -> torch.Tensor:
@@ -157,7 +155,7 @@ class Descent:
         values = torch.from_numpy(start).to(network.dtype)
         self._fixed = values[-fixed:].clone()
         self._free = values[:-fixed].clone().requires_grad_(True)
-        self._adam = torch.optim.Adam([self._free], lr=settings.learning_rate, foreach=False)
+        self._adam = torch.optim.Adam([self._free], lr=settings.learning_rate, fused=True)
 
     def step(self, wanted: Group, learning_rate: float) -> float:
         """One gradient step; returns the loss before it."""
@@ -197,11 +195,10 @@ def descend(
 ) -> Descended:
     """Gradient descent from `start`; keeps the weights with the smallest force error on `valid`.
 
-    Without validation frames it takes all its steps and keeps the last weights. It stops early after
-    `patience` validations without a better force error. Raises AldataError if it diverges.
+    Without validation frames it takes all its steps and keeps the last weights. It stops early when
+    a share `patience` of the steps brought no better force error. Raises AldataError if it diverges.
     """
-    cutoff = network.architecture.cutoff
-    looks = groups(valid, cutoff, network.dtype, 8)
+    looks = groups(valid, network, 8)
     batches = shuffled(len(train), settings.batch_size, np.random.default_rng([seed, 1]))
     descent = Descent(network, start, settings)
     best, lowest, waited = start, math.inf, 0
@@ -210,7 +207,7 @@ def descend(
     for step in range(settings.steps):
         chosen = [train[index] for index in next(batches)]
         now = rate(step, settings)
-        total += descent.step(group(chosen, cutoff, network.dtype), now)
+        total += descent.step(group(chosen, network), now)
         since += 1
         if since < settings.validate_every and step + 1 < settings.steps:
             continue
@@ -221,7 +218,7 @@ def descend(
         if record.get("valid_forces_rmse", -math.inf) < lowest:
             best, waited = descent.weights, 0
             lowest = record.get("valid_forces_rmse", math.inf)
-        if waited >= settings.patience:
+        if waited * settings.validate_every >= settings.patience * settings.steps:
             break
     if not np.isfinite(best).all():
         raise AldataError(

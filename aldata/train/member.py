@@ -56,11 +56,11 @@ class Member:
 
 def train_member(job: MemberJob) -> Member:
     """Train one member on one thread; equal jobs give equal members."""
-    settings, cutoff = job.settings, job.settings.architecture.cutoff
+    settings = job.settings
     with _one_thread():
-        graphs = graphs_of(job.train, job.numbers, cutoff)
+        graphs = graphs_of(job.train, job.numbers, settings.architecture)
         train = samples_of(job.train, graphs, job.isolated_energies)
-        looks = graphs_of(job.valid, job.numbers, cutoff)
+        looks = graphs_of(job.valid, job.numbers, settings.architecture)
         valid = samples_of(job.valid, looks, job.isolated_energies)
         degree = mean_degree(graphs)
         network = Network(settings.architecture, job.numbers, degree, settings.dtype)
@@ -70,7 +70,7 @@ def train_member(job: MemberJob) -> Member:
         weights, matrix = _last_layer(exact, found.weights, train, settings)
         history = found.history
         if settings.last_layer and valid:
-            wanted = groups(valid, cutoff, network.dtype, 8)
+            wanted = groups(valid, network, 8)
             last = {"step": history[-1]["step"] + 1, **errors(network, weights, wanted)}
             history = [*history, last]
     return Member(weights, matrix, degree, history)
@@ -106,7 +106,7 @@ def _last_layer(
     start = parameters(model)
 
     def blocks() -> Iterator[tuple[Float, Float]]:
-        for part in groups(train, settings.architecture.cutoff, network.dtype, 2):
+        for part in groups(train, network, 2):
             yield whitened(rows(network, model, part.batch), part.targets, part.batch, accuracy)
 
     matrix, right = information(blocks(), len(start))

@@ -39,10 +39,12 @@ class TrainSettings(Record):
     validate_every: int = Field(
         default=50, ge=1, description="steps between looks at the validation set"
     )
-    patience: int = Field(
-        default=20,
-        ge=1,
-        description="validations without a better force error before training stops",
+    patience: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="share of the steps without a better validation force error before it stops: "
+        "the learning rate falls late, and so does the error (1)",
     )
     last_layer: bool = Field(
         default=True, description="finish with the last layer's closed-form optimum"
