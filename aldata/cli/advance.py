@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from aldata import params
 from aldata.artifacts.layout import SEED
@@ -37,7 +38,10 @@ def run(options: argparse.Namespace) -> int:
     print(f"Added {name} (parent {parent}) to params.yaml.")
     for item in forecasts(project, params.load(project.params)):
         print("  " + sentence(item))
-    return call(["dvc", "repro"], project.root, ALDATA_ALLOW_CALLS=" ".join(allowed))
+    code = call(["dvc", "repro"], project.root, ALDATA_ALLOW_CALLS=" ".join(allowed))
+    if code != 0:
+        print(f"{name} stays in the plan: to go on with it, run dvc repro", file=sys.stderr)
+    return code
 
 
 def sentence(item: Forecast) -> str:

@@ -88,6 +88,7 @@ def history_point(reported: Mapping[str, Any]) -> dict[str, Any]:
     """One point of the learning curve, flat, from the metrics of one generation."""
     flat = flatten(reported)
     point = {column: flat.get(name) for column, name in CURVE.items()}
+    point |= {f"test_{error}": None for error in CURVE_TEST}
     sets = reported.get("test", {})
     for position, (name, errors) in enumerate(sets.items()):
         for error in CURVE_TEST:

@@ -79,6 +79,11 @@ class Network:
     def _constant(self, values: npt.NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.dtype)
 
+    def _tensor(self, flat: npt.NDArray[Any] | torch.Tensor) -> torch.Tensor:
+        # a copy of an array: those of a store are mapped read-only, which torch cannot express
+        values = torch.tensor(flat) if isinstance(flat, np.ndarray) else flat
+        return values.to(self.dtype)
+
     @property
     def size(self) -> int:
         """Number of weights of one member."""
@@ -105,7 +110,7 @@ class Network:
 
     def split(self, flat: npt.NDArray[Any] | torch.Tensor) -> Weights:
         """Flat weights (member, weight) as named tensors (member, ...)."""
-        values = torch.as_tensor(flat).to(self.dtype)
+        values = self._tensor(flat)
         parts = torch.split(values, [tensor.size for tensor in self.tensors], dim=1)
         return {
             tensor.name: part.reshape(values.shape[0], *tensor.shape)
@@ -114,7 +119,7 @@ class Network:
 
     def model(self, flat: npt.NDArray[Any] | torch.Tensor) -> Model:
         """The models of flat weights (member, weight); differentiable in them."""
-        w = self.split(torch.as_tensor(flat).to(self.dtype) * self._norms)
+        w = self.split(self._tensor(flat) * self._norms)
         layers, last = range(self.architecture.interactions), self.architecture.interactions - 1
         coefficients = [w[f"readouts.{k}.linear.weight"] for k in range(max(last, 1))]
         if last > 0:
