@@ -37,7 +37,7 @@ def project(blank: Project, tmp_path: Path) -> Callable[..., Project]:
     return make
 
 
-def _fails(project: Project, *expected: str) -> None:
+def _assert_fails(project: Project, *expected: str) -> None:
     """The seed stage stops with one message, and leaves no artifact and no call behind."""
     done = project.run("python", "-m", "pipelines.seed")
     assert done.returncode == 1
@@ -51,37 +51,37 @@ def _fails(project: Project, *expected: str) -> None:
 def test_an_unknown_parameter_lists_the_valid_ones(project: Callable[..., Project]) -> None:
     one = project()
     one.set({"explore.temprature": 3})
-    _fails(one, "explore.temprature", "temperatures", "params.yaml")
+    _assert_fails(one, "explore.temprature", "temperatures", "params.yaml")
 
 
 def test_all_violations_are_reported_at_once(project: Callable[..., Project]) -> None:
     one = project()
     one.set({"explore.timestep": -1.0, "acquire.batch": 0})
-    _fails(one, "explore.timestep", "acquire.batch", "2 problems")
+    _assert_fails(one, "explore.timestep", "acquire.batch", "2 problems")
 
 
 def test_an_unknown_strategy_lists_the_valid_ones(project: Callable[..., Project]) -> None:
     one = project()
     one.set({"acquire.strategy": "clever"})
-    _fails(one, "clever", "farthest_point", "max_variance", "random")
+    _assert_fails(one, "clever", "farthest_point", "max_variance", "random")
 
 
 def test_a_generations_own_typo_is_found_before_any_work(project: Callable[..., Project]) -> None:
     one = project()
     one.set({"generations.g000.train": {"membres": 2}})
-    _fails(one, "generations.g000.train", "membres", "members")
+    _assert_fails(one, "generations.g000.train", "membres", "members")
 
 
 def test_an_unknown_oracle_setting(project: Callable[..., Project]) -> None:
     one = project()
     one.set({"oracle.settings": {"functional": "pbe"}})
-    _fails(one, "functional", "xc")
+    _assert_fails(one, "functional", "xc")
 
 
 def test_an_unknown_oracle_lists_the_valid_ones(project: Callable[..., Project]) -> None:
     one = project()
     one.set({"oracle.name": "vasp"})
-    _fails(one, "vasp", "pyscf", "emt")
+    _assert_fails(one, "vasp", "pyscf", "emt")
 
 
 @pytest.mark.parametrize("content", ["", "not a geometry at all", "3\n\nH 0 0 0\n"])
@@ -90,22 +90,22 @@ def test_an_unreadable_or_empty_structure_file(
 ) -> None:
     one = project()
     (one.root / "structures" / "input.xyz").write_text(content)
-    _fails(one, "structures/input.xyz")
+    _assert_fails(one, "structures/input.xyz")
 
 
 def test_a_missing_structure_file(project: Callable[..., Project]) -> None:
     one = project()
     one.set({"seed.structures": "structures/nothing.xyz"})
-    _fails(one, "structures/nothing.xyz", "no such file")
+    _assert_fails(one, "structures/nothing.xyz", "no such file")
 
 
 def test_elements_without_a_basis(project: Callable[..., Project]) -> None:
     uranium = Atoms("UH2", positions=[[0, 0, 0], [2, 0, 0], [-2, 0, 0]])
-    _fails(project(uranium), "def2-svp", "U")
+    _assert_fails(project(uranium), "def2-svp", "U")
 
 
 def test_odd_electrons_with_spin_zero(project: Callable[..., Project]) -> None:
-    _fails(project(molecule("OH")), "electron", "spin")
+    _assert_fails(project(molecule("OH")), "electron", "spin")
 
 
 @pytest.mark.parametrize("wrong", [{"charge": 0.5}, {"charge": "minus one"}, {"spin": -2}])
@@ -114,7 +114,9 @@ def test_a_charge_or_spin_that_cannot_be(
 ) -> None:
     water = molecule("H2O")
     water.info.update(wrong)
-    _fails(project(water), "structures/input.xyz", "frame 0", str(next(iter(wrong.values()))))
+    _assert_fails(
+        project(water), "structures/input.xyz", "frame 0", str(next(iter(wrong.values())))
+    )
 
 
 @pytest.mark.parametrize("setting", ["seed.labels", "evaluate.test_sets"])
@@ -126,7 +128,7 @@ def test_a_labelled_file_without_labels_is_found_before_any_work(
     molecule("H2O").write(one.root / folder / "hot.xyz")
     path = f"{folder}/hot.xyz"
     one.set({setting: path if setting == "seed.labels" else {"hot": path}})
-    _fails(one, path, "no energy", "no forces")
+    _assert_fails(one, path, "no energy", "no forces")
 
 
 def test_a_test_set_that_would_be_learned_from(project: Callable[..., Project]) -> None:
@@ -142,13 +144,13 @@ def test_a_test_set_that_would_be_learned_from(project: Callable[..., Project]) 
         "seed.labels": "structures/old.xyz",
     }
     one.set(paths)
-    _fails(one, "test_sets/hot.xyz: 1 of 2 frames are in seed.labels as well")
+    _assert_fails(one, "test_sets/hot.xyz: 1 of 2 frames are in seed.labels as well")
 
 
 def test_a_calculator_that_does_not_exist(project: Callable[..., Project]) -> None:
     one = project()
     one.set({"seed.test": {"calculator": "ase.calculators.nothing.EMT"}})
-    _fails(one, "seed.test.calculator", "no module 'ase.calculators.nothing'")
+    _assert_fails(one, "seed.test.calculator", "no module 'ase.calculators.nothing'")
 
 
 @pytest.mark.parametrize(
@@ -168,19 +170,21 @@ def test_a_stage_run_by_hand_in_the_wrong_place(
 def test_a_parent_that_does_not_exist(project: Callable[..., Project]) -> None:
     one = project()
     one.set({"generations.g000.parent": "g007"})
-    _fails(one, "params.yaml: generation 'g000' has no parent 'g007' (there are: seed, g000)\n")
+    _assert_fails(
+        one, "params.yaml: generation 'g000' has no parent 'g007' (there are: seed, g000)\n"
+    )
 
 
 def test_a_generation_that_is_its_own_ancestor(project: Callable[..., Project]) -> None:
     one = project()
     one.set({"generations.g000.parent": "g000"})
-    _fails(one, "its own ancestor", "g000 -> g000")
+    _assert_fails(one, "its own ancestor", "g000 -> g000")
 
 
 def test_another_behaviour_version_names_the_upgrade(project: Callable[..., Project]) -> None:
     one = project()
     one.set({"behaviour.train": 99})
-    _fails(one, "train: 99 in the project", "aldata upgrade")
+    _assert_fails(one, "train: 99 in the project", "aldata upgrade")
     one.ok("aldata", "upgrade")
     assert "train: 1" in (one.root / "params.yaml").read_text()
 
@@ -188,7 +192,7 @@ def test_another_behaviour_version_names_the_upgrade(project: Callable[..., Proj
 def test_params_that_are_not_yaml(project: Callable[..., Project]) -> None:
     one = project()
     (one.root / "params.yaml").write_text("a: [1,\n b: }")
-    _fails(one, "params.yaml", "not valid YAML")
+    _assert_fails(one, "params.yaml", "not valid YAML")
 
 
 def test_advance_refuses_a_bad_name_and_leaves_the_file_alone(

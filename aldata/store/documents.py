@@ -28,14 +28,19 @@ def write_json(path: Path, content: Any) -> None:
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as problem:
-        raise DamagedArtifact(
-            f"could not be written: {problem.strerror or problem}",
-            where=str(path),
-            next_step="free disk space or make the folder writable, then run the stage again",
-        ) from problem
+        raise unwritable(path, problem) from problem
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def unwritable(path: Path, problem: OSError) -> DamagedArtifact:
+    """The error for a disk that is full or cannot be written."""
+    return DamagedArtifact(
+        f"could not be written: {problem.strerror or problem}",
+        where=str(path),
+        next_step="free disk space or make the folder writable, then run the stage again",
+    )
 
 
 def write_document(path: Path, document: Record) -> str:

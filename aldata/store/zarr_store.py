@@ -21,6 +21,7 @@ from aldata import digest
 from aldata.artifacts.columns import Array, Columns
 from aldata.artifacts.schema import SCHEMA_VERSION, Variable
 from aldata.errors import DamagedArtifact
+from aldata.store.documents import unwritable
 from aldata.store.mapped import Layout, layout_of
 
 C = TypeVar("C", bound=Columns)
@@ -44,11 +45,7 @@ def write(path: Path, artifact: Columns) -> str:
         _sync_tree(temporary)
         _swap(temporary, path)
     except OSError as problem:
-        raise DamagedArtifact(
-            f"could not be written: {problem.strerror or problem}",
-            where=str(path),
-            next_step="free disk space or make the folder writable, then run the stage again",
-        ) from problem
+        raise unwritable(path, problem) from problem
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return identity
