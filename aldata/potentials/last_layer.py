@@ -135,10 +135,10 @@ def information(blocks: Iterable[tuple[Float, Float]], size: int) -> tuple[Float
 
 
 def solve(matrix: Float, right: Float, start: Float, ridge: float) -> Float:
-    """The parameters that minimise |A x - y|^2 + strength |x - start|^2 / d^2.
+    """The parameters x that minimise |A x - y|^2 + ridge * sum_i H_ii (x_i - start_i)^2.
 
-    d is the spread that each parameter's own information allows, strength = ridge * number of
-    parameters' mean information: scale-free, and what the rows do not determine stays at `start`.
+    matrix: H = A^T A; right: A^T y, both whitened. Scale-free, and what the rows do not determine stays
+    at `start`.
     """
     diagonal = np.maximum(np.diag(matrix), np.diag(matrix).max() * 1e-12)
     scale = 1 / np.sqrt(diagonal)

@@ -18,7 +18,7 @@ class TrainSettings(Record):
     members: int = Field(default=4, ge=1, le=64, description="potentials in the ensemble")
     architecture: Architecture = Field(default=Architecture(), description="the potential")
     steps: int = Field(
-        default=2000, ge=1, description="gradient steps, whatever the number of frames"
+        default=3000, ge=1, description="gradient steps, whatever the number of frames"
     )
     batch_size: int = Field(
         default=5, ge=1, description="frames per step; fewer if there are fewer"
