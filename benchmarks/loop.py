@@ -37,6 +37,7 @@ SETTINGS = {
     "seed.candidates": 20,
     "explore.steps": 30,
     "explore.equilibration": 10,
+    "explore.interval": 5,
     "explore.replicas": 1,
     "explore.checks": {"max_temperature_factor": 20.0},
     "acquire.batch": 3,

@@ -37,7 +37,7 @@ def main() -> None:
             ha="center",
         )
     axes.set(xlabel="DFT calls", ylabel="force RMSE (meV/Å)", xticks=calls)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

@@ -19,6 +19,7 @@ BIN = Path(sys.executable).parent
 SMALL: dict[str, Any] = {
     "explore.steps": 60,
     "explore.equilibration": 20,
+    "explore.interval": 5,
     "explore.replicas": 1,
     "explore.checks": {"max_temperature_factor": 20.0},
     "acquire.batch": 8,
