@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from made_potentials import ISOLATED, SMALL, copper, ethanol, in_process, labelled
 
 from aldata.artifacts.frames import Labels
 from aldata.errors import AldataError, InvalidInput, InvalidParameters
 from aldata.potentials import Architecture, Committee
 from aldata.train import Trained, TrainingFrames, TrainSettings, train
-from aldata.train.loop import rate, shuffled
+from aldata.train.loop import Adam, rate, shuffled
 
 QUICK = TrainSettings(
     members=1, architecture=SMALL, steps=120, validate_every=20, learning_rate=0.03
@@ -243,3 +244,19 @@ def test_fifty_acetylacetone_frames_give_a_useful_potential() -> None:
     frames = TrainingFrames(labels, roles, numbers, isolated, "cd" * 32)
     found = train(frames, TrainSettings(members=1), [0], in_process)
     assert force_error(found, test) < 0.1
+
+
+def test_adam_takes_the_steps_of_torch() -> None:
+    generator = torch.Generator().manual_seed(1)
+    start = torch.randn(50, generator=generator)
+    ours, theirs = start.clone(), start.clone().requires_grad_(True)
+    adam, reference = Adam(ours, clip=2.0), torch.optim.Adam([theirs])
+    for step in range(20):
+        gradient = torch.randn(50, generator=generator) * 10.0 ** (step % 4 - 2)
+        theirs.grad = gradient.clone()
+        reference.param_groups[0]["lr"] = 0.01 * (step + 1)
+        torch.nn.utils.clip_grad_norm_([theirs], 2.0)
+        reference.step()
+        adam.step(gradient, 0.01 * (step + 1))
+    torch.testing.assert_close(ours, theirs.detach(), rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(ours, start, atol=0.01)

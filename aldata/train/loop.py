@@ -146,6 +146,33 @@ def errors(network: Network, flat: npt.NDArray[Any], wanted: Sequence[Group]) ->
     }
 
 
+class Adam:
+    """Adam (Kingma and Ba, arXiv 1412.6980, algorithm 1) on one tensor, with clipped gradients.
+
+    The same update as `torch.optim.Adam` and `clip_grad_norm_` (tested against them). These import
+    torch._dynamo on first use, which takes longer than a tenth of a short training.
+    """
+
+    BETA = (0.9, 0.999)
+    EPSILON = 1e-8
+
+    def __init__(self, values: torch.Tensor, clip: float) -> None:
+        self.values, self.clip = values, clip
+        self._mean, self._square = torch.zeros_like(values), torch.zeros_like(values)
+        self._steps = 0
+
+    @torch.no_grad()
+    def step(self, gradient: torch.Tensor, learning_rate: float) -> None:
+        """Move the values in place, against the gradient."""
+        self._steps += 1
+        gradient = gradient * (self.clip / (gradient.norm() + 1e-6)).clamp(max=1.0)
+        first, second = self.BETA
+        self._mean.lerp_(gradient, 1 - first)
+        self._square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+        spread = (self._square / (1 - second**self._steps)).sqrt_().add_(self.EPSILON)
+        self.values.addcdiv_(self._mean, spread, value=-learning_rate / (1 - first**self._steps))
+
+
 class Descent:
     """Adam on the flat weights of one potential; scale and shifts stay fixed."""
 
@@ -155,19 +182,16 @@ class Descent:
         values = torch.from_numpy(start).to(network.dtype)
         self._fixed = values[-fixed:].clone()
         self._free = values[:-fixed].clone().requires_grad_(True)
-        self._adam = torch.optim.Adam([self._free], lr=settings.learning_rate, fused=True)
+        self._adam = Adam(self._free, settings.clip)
 
     def step(self, wanted: Group, learning_rate: float) -> float:
         """One gradient step; returns the loss before it."""
-        self._adam.param_groups[0]["lr"] = learning_rate
-        self._adam.zero_grad()
         model = self.network.model(torch.cat([self._free, self._fixed])[None])
         stress = wanted.has_stress and self.settings.stress_weight > 0
         results = evaluate(self.network, model, wanted.batch, stress=stress, training=True)
         loss = loss_of(results, wanted, self.settings)
-        torch.autograd.backward([loss])
-        torch.nn.utils.clip_grad_norm_([self._free], self.settings.clip)
-        self._adam.step()
+        (gradient,) = torch.autograd.grad([loss], [self._free])
+        self._adam.step(gradient, learning_rate)
         return float(loss.detach())
 
     @property
