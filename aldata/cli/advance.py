@@ -8,7 +8,7 @@ import sys
 from aldata import params
 from aldata.artifacts.layout import SEED
 from aldata.cli.project import Project, call
-from aldata.cli.staleness import Forecast, forecasts
+from aldata.cli.staleness import Forecast, forecast_of_new, forecasts
 from aldata.errors import CallsRefused
 
 
@@ -31,13 +31,15 @@ def run(options: argparse.Namespace) -> int:
     allowed = options.allow_calls.replace(",", " ").split()
     for name in set(allowed) - {SEED}:
         parameters.plan_of(name)
-    _refuse_buying_again(forecasts(project, parameters), allowed)
+    # DVC's status takes half a minute at fifty generations: it is asked once.
+    ahead = forecasts(project, parameters)
+    _refuse_buying_again(ahead, allowed)
     name = options.name or params.next_name(parameters)
     parent = options.parent or next(reversed(parameters.generations), SEED)
     params.add_generation(project.params, parameters, name, parent)
     print(f"Added {name} (parent {parent}) to params.yaml.")
-    for item in forecasts(project, params.load(project.params)):
-        print("  " + sentence(item))
+    for item in [*ahead, forecast_of_new(project, params.load(project.params), name)]:
+        print("  " + sentence(item), flush=True)
     code = call(["dvc", "repro"], project.root, ALDATA_ALLOW_CALLS=" ".join(allowed))
     if code != 0:
         print(f"{name} stays in the plan: to go on with it, run dvc repro", file=sys.stderr)

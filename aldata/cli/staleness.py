@@ -62,6 +62,21 @@ def forecasts(project: Project, parameters: Parameters) -> list[Forecast]:
     return found
 
 
+def forecast_of_new(project: Project, parameters: Parameters, generation: str) -> Forecast:
+    """What a generation that was just added to the plan will cost, without asking DVC again."""
+    settings = parameters.settings_of("acquire", generation)
+    calls = settings.batch if isinstance(settings, AcquireSettings) else 0
+    cost = _mean_cost(project)
+    return Forecast(
+        generation=generation,
+        computed=False,
+        recorded=False,
+        first_stage=STAGES[0],
+        new_calls_at_most=calls,
+        oracle_seconds=None if cost is None else cost * calls,
+    )
+
+
 def _forecast_of_seed(
     project: Project, parameters: Parameters, recorded: set[str], cost: float | None
 ) -> Forecast:
