@@ -26,10 +26,10 @@ clean-demo:
 	rm -rf demo
 
 test: install
-	$(WITH_VENV) python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(WITH_VENV) python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: install
-	$(WITH_VENV) python -m pytest -n 2 --dist loadgroup -m slow
+	$(WITH_VENV) python -m pytest -n 2 --dist loadfile -m slow
 
 lint: install
 	$(BIN)/ruff check .

@@ -26,6 +26,8 @@ SMALL: dict[str, Any] = {
     "acquire.probe": 0.25,
     "train.steps": 60,
     "calibrate.minimum_probe": 2,
+    # frames of so short a trajectory are near-copies of each other
+    "curate.duplicate_tolerance": 0.001,
     "seed.candidates": 30,
 }
 """Settings that make a generation a matter of seconds."""

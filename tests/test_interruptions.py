@@ -18,8 +18,6 @@ from projects import Project, made
 
 from aldata.artifacts.frames import Labels
 
-pytestmark = pytest.mark.xdist_group("interruptions")
-
 ORACLE = '''
 import os, time
 from ase.calculators.emt import EMT

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 import yaml
 from projects import Project
 
@@ -19,8 +18,6 @@ from aldata.artifacts.documents import Calibration, Manifest
 from aldata.artifacts.frames import Candidates, Labels, Selection
 from aldata.artifacts.schema import PURPOSES
 from aldata.curate import members, verify_chain
-
-pytestmark = pytest.mark.xdist_group("metal")
 
 
 def _chain(project: Project) -> list[Manifest]:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 
 import numpy as np
-import pytest
 from projects import Project
 
 from aldata.artifacts.frames import Labels
-
-pytestmark = pytest.mark.xdist_group("water")
 
 
 def test_molecules_with_real_dft(water: Project) -> None:
