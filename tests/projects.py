@@ -17,17 +17,15 @@ from aldata.cli.main import main
 BIN = Path(sys.executable).parent
 
 SMALL: dict[str, Any] = {
-    "explore.steps": 60,
+    "explore.steps": 420,
     "explore.equilibration": 20,
-    "explore.interval": 5,
+    "explore.interval": 40,
     "explore.replicas": 1,
     "explore.checks": {"max_temperature_factor": 20.0},
     "acquire.batch": 8,
     "acquire.probe": 0.25,
     "train.steps": 60,
     "calibrate.minimum_probe": 2,
-    # frames of so short a trajectory are near-copies of each other
-    "curate.duplicate_tolerance": 0.001,
     "seed.candidates": 30,
 }
 """Settings that make a generation a matter of seconds."""
