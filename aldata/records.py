@@ -39,6 +39,18 @@ class Record(BaseModel):
             raise error(_violations(cls, problem), where=where, next_step=next_step) from None
 
 
+def merged(default: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`default` with `changes` laid over it; mappings merge, everything else is replaced."""
+    result = dict(default)
+    for key, value in changes.items():
+        old = result.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            result[key] = merged(old, value)
+        else:
+            result[key] = value
+    return result
+
+
 def _violations(model: type[BaseModel], problem: ValidationError) -> str:
     lines = [_violation(model, dict(item)) for item in problem.errors()]
     if len(lines) == 1:

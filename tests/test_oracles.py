@@ -17,7 +17,16 @@ from trial_calculators import FAR
 from aldata.artifacts.conversion import from_atoms, to_atoms
 from aldata.artifacts.frames import Configuration
 from aldata.errors import OracleUnavailable
-from aldata.label import ORACLES, Oracle, OracleFailure, from_theory, isolated_atoms, resolve
+from aldata.label import (
+    ORACLES,
+    Oracle,
+    OracleFailure,
+    from_theory,
+    isolated_atoms,
+    resolve,
+    restarted,
+    tighter,
+)
 from aldata.units import EV_PER_ANGSTROM_PER_HARTREE_PER_BOHR, EV_PER_HARTREE
 
 WATER = from_atoms(molecule("H2O"))
@@ -60,7 +69,11 @@ EXAMPLES = {
     ),
     "ase": Example(
         "ase",
-        {"calculator": "ase.calculators.lj.LennardJones", "keywords": {"sigma": 2.3, "rc": 8.0}},
+        {
+            "calculator": "ase.calculators.lj.LennardJones",
+            "keywords": {"sigma": 2.3, "rc": 8.0},
+            "tighter": {},
+        },
         rattled(bulk("Cu", cubic=True) * (2, 1, 1)),
         replace(COPPER, charge=1),
         1e-9,
@@ -137,6 +150,29 @@ def test_a_rotated_question_has_the_rotated_answer(
     if answer.stress is not None:
         tensor = turn @ tensor_of(answer.stress) @ turn.T
         assert tensor_of(found.stress) == pytest.approx(tensor, abs=1e-9)
+
+
+def test_tighter_settings_answer_alike_at_another_level_of_theory(
+    example: Example, answer: Any, tmp_path: Path
+) -> None:
+    theory = resolve(example.name, example.settings)
+    tight = tighter(theory)
+    assert set(tight.record) == set(theory.record)
+    found = from_theory(tight).label(example.good, tmp_path)
+    # SCF and grid move forces by a few meV/A; a basis, a cutoff or k-points would by far more
+    assert found.forces == pytest.approx(answer.forces, abs=5 * example.noise)
+    if tight.id == theory.id:
+        assert np.array_equal(found.forces, answer.forces), "exact, and yet another answer"
+
+
+def test_another_start_ends_in_the_same_place(
+    example: Example, answer: Any, tmp_path: Path
+) -> None:
+    found = from_theory(restarted(resolve(example.name, example.settings))).label(
+        example.good, tmp_path
+    )
+    assert found.energy == pytest.approx(answer.energy, abs=max(1e-8, example.noise / 4))
+    assert found.forces == pytest.approx(answer.forces, abs=example.noise)
 
 
 def tensor_of(voigt: Sequence[float]) -> Any:
@@ -302,3 +338,26 @@ def test_charge_and_spin_are_never_ignored_silently() -> None:
     assert len(deaf.check(odd)) == 2
     assert hears.check(odd) == []
     assert deaf.check(list(isolated_atoms([8]))) == []  # an atom's spin says what its E0 is
+
+
+def test_tighter_keywords_are_laid_over_the_calculators_own() -> None:
+    keywords = {"epsilon": 1.0, "rc": 5.0}
+    settings = {"calculator": "ase.calculators.lj.LennardJones", "keywords": keywords}
+    theory = resolve("ase", {**settings, "tighter": {"rc": 9.0}, "other_start": {"ro": 4.0}})
+    assert tighter(theory).record["keywords"] == {"epsilon": 1.0, "rc": 9.0}
+    assert restarted(theory).record["keywords"] == {**keywords, "ro": 4.0}
+    assert theory.id == resolve("ase", settings).id, "what noise is measured with is no method"
+    with pytest.raises(OracleUnavailable, match=r"oracle\.settings\.tighter"):
+        tighter(resolve("ase", settings))
+
+
+def test_pyscf_is_tightened_by_grid_and_tolerance_alone() -> None:
+    theory = resolve("pyscf", {"grid_level": 1, "conv_tol": 1e-7})
+    tight, other = tighter(theory), restarted(theory)
+    changed = {k for k in theory.record if theory.record[k] != tight.record[k]}
+    assert changed == {"grid_level", "conv_tol_hartree", "conv_tol_gradient_hartree", "max_cycle"}
+    assert (tight.settings["grid_level"], tight.settings["conv_tol"]) == (3, pytest.approx(1e-9))
+    assert {k for k in theory.record if theory.record[k] != other.record[k]} == {"scf"}
+    assert restarted(other).id == theory.id
+    with pytest.raises(OracleUnavailable, match="no finer grid"):
+        tighter(resolve("pyscf", {"grid_level": 9, "conv_tol": 1e-12}))

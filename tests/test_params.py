@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from aldata import params
 from aldata.errors import InvalidParameters
 from aldata.explore.settings import ExploreSettings
-from aldata.params.model import merged
 from aldata.params.reference import page
+from aldata.records import merged
 
 ROOT = Path(__file__).parents[1]
 

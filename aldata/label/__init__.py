@@ -5,7 +5,7 @@ from aldata.label.labelling import expected_cost, expected_new, label, refuse_im
 from aldata.label.oracles import ORACLES, Answer, Oracle, OracleFailure
 from aldata.label.requests import Requests, isolated_atoms
 from aldata.label.settings import LabelSettings
-from aldata.label.theories import from_theory, resolve
+from aldata.label.theories import from_theory, resolve, restarted, tighter
 
 __all__ = [
     "ORACLES",
@@ -22,4 +22,6 @@ __all__ = [
     "label",
     "refuse_impossible",
     "resolve",
+    "restarted",
+    "tighter",
 ]

@@ -23,7 +23,20 @@ def resolve(name: str, settings: dict[str, Any]) -> Theory:
         )
     kind = ORACLES[name]
     checked = kind.SETTINGS.checked(settings, where="params.yaml: oracle.settings")
-    oracle = kind(checked).resolved()
+    return _theory_of(name, kind(checked).resolved())
+
+
+def tighter(theory: Theory) -> Theory:
+    """The same method with less numerical noise. Raises OracleUnavailable where there is none."""
+    return _theory_of(theory.oracle, build(theory).tighter())
+
+
+def restarted(theory: Theory) -> Theory:
+    """The same method from another start of its iterations; the same theory where there is none."""
+    return _theory_of(theory.oracle, build(theory).restarted())
+
+
+def _theory_of(name: str, oracle: Oracle) -> Theory:
     return Theory(oracle=name, settings=oracle.settings.content(), record=oracle.theory())
 
 

@@ -16,7 +16,7 @@ from aldata.errors import InvalidParameters
 from aldata.evaluate.settings import EvaluateSettings
 from aldata.explore.settings import ExploreSettings
 from aldata.label.settings import LabelSettings
-from aldata.records import Record
+from aldata.records import Record, merged
 from aldata.seed.settings import SeedSettings
 from aldata.train.settings import TrainSettings
 
@@ -152,15 +152,3 @@ class Parameters(Record):
             placed += ready
             waiting = [n for n in waiting if n not in ready]
         return placed
-
-
-def merged(default: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`default` with `changes` laid over it; mappings merge, everything else is replaced."""
-    result = dict(default)
-    for key, value in changes.items():
-        old = result.get(key)
-        if isinstance(old, dict) and isinstance(value, dict):
-            result[key] = merged(old, value)
-        else:
-            result[key] = value
-    return result

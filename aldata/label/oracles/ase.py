@@ -18,7 +18,7 @@ from aldata.artifacts.conversion import to_atoms
 from aldata.artifacts.frames import Configuration
 from aldata.errors import OracleUnavailable
 from aldata.label.oracles.protocol import Answer, OracleFailure
-from aldata.records import Record
+from aldata.records import Record, merged
 
 NOT_CONVERGED = ("not converge", "unconverged", "convergence not achieved", "no convergence")
 """Texts by which calculators say that their iterations did not converge."""
@@ -32,6 +32,16 @@ class AseSettings(Record):
         description="import path of a calculator class, such as ase.calculators.emt.EMT",
     )
     keywords: dict[str, Any] = Field(default_factory=dict, description="its keyword arguments")
+    tighter: dict[str, Any] | None = Field(
+        default=None,
+        description="keywords with less numerical noise, laid over `keywords` by `aldata noise`; {} "
+        "for a calculator that is exact but for rounding",
+    )
+    other_start: dict[str, Any] = Field(
+        default_factory=dict,
+        description="keywords that start its iterations elsewhere, laid over `keywords` by "
+        "`aldata noise`",
+    )
     reads_charge_and_spin: bool = Field(
         default=False,
         description="whether it takes charge and unpaired electrons from atoms.info; otherwise "
@@ -62,6 +72,26 @@ class Ase:
             "keywords": self.settings.keywords,
             "reads_charge_and_spin": self.settings.reads_charge_and_spin,
         }
+
+    def tighter(self) -> Self:
+        """With the keywords that the user calls tighter. Raises OracleUnavailable without them."""
+        if self.settings.tighter is None:
+            raise OracleUnavailable(
+                f"nobody said which keywords make {self.settings.calculator} tighter",
+                where="oracle.settings.tighter",
+                expected="keywords with smaller tolerances or finer grids, such as {accuracy: 0.01}, "
+                "or {} for a calculator that is exact but for rounding",
+                next_step="add oracle.settings.tighter to params.yaml (no call is repeated for it)",
+            )
+        return self._with(self.settings.tighter)
+
+    def restarted(self) -> Self:
+        """With the keywords that the user calls another start."""
+        return self._with(self.settings.other_start)
+
+    def _with(self, keywords: dict[str, Any]) -> Self:
+        changed = {"keywords": merged(self.settings.keywords, keywords)}
+        return type(self)(self.settings.model_copy(update=changed))
 
     def version(self) -> str:
         """Versions of the calculator's package and of ASE."""

@@ -44,6 +44,14 @@ class Emt:
         """As of any ASE calculator."""
         return self._ase.theory()
 
+    def tighter(self) -> Self:
+        """Itself: an analytic formula, exact but for rounding."""
+        return self
+
+    def restarted(self) -> Self:
+        """Itself: nothing is iterated."""
+        return self
+
     def version(self) -> str:
         """Version of ASE."""
         return self._ase.version()

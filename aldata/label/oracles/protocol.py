@@ -63,6 +63,17 @@ class Oracle(Protocol):
     def version(self) -> str:
         """Exact versions of the code and its libraries that matter."""
 
+    def tighter(self) -> Self:
+        """The same method with less numerical noise, to measure that noise against.
+
+        Tighter tolerances and finer integration grids only: another basis, cutoff or k-point mesh
+        shifts the answers smoothly, which is a bias and no noise. Itself where the answers are exact
+        but for rounding. Raises OracleUnavailable where nothing tighter is known.
+        """
+
+    def restarted(self) -> Self:
+        """The same method from another initial density or mixing; itself where there is no choice."""
+
     def preload(self) -> tuple[str, ...]:
         """Modules that every call needs, worth importing once."""
 

@@ -33,6 +33,10 @@ INSTALL = "pip install pyscf"
 UNIVERSAL_AUXILIARY_BASIS = "def2-universal-jkfit"
 """Fitting basis where PySCF has none for an orbital basis; it would build one per element."""
 
+FINEST_GRID = 9
+TIGHTEST_CONV_TOL = 1e-12
+"""SCF energy tolerance (Hartree) below which rounding keeps large molecules from converging."""
+
 
 class PyscfSettings(Record):
     """A level of theory of PySCF. RKS without unpaired electrons, UKS with them."""
@@ -55,6 +59,9 @@ class PyscfSettings(Record):
     )
     max_cycle: int = Field(
         default=50, ge=1, description="SCF cycles before a call counts as failed"
+    )
+    initial_guess: Literal["minao", "atom", "huckel"] = Field(
+        default="minao", description="density that the SCF starts from, as PySCF names it"
     )
     dispersion: Literal["d3bj"] | None = Field(
         default=None, description="Grimme's D3 with Becke-Johnson damping, or null"
@@ -95,9 +102,30 @@ class Pyscf:
             "conv_tol_hartree": s.conv_tol,
             "conv_tol_gradient_hartree": float(np.sqrt(s.conv_tol)),
             "max_cycle": s.max_cycle,
-            "scf": "DIIS from the minao guess",
+            "scf": f"DIIS from the {s.initial_guess} guess",
             "dispersion": s.dispersion,
         }
+
+    def tighter(self) -> Self:
+        """Two grid levels up and a hundredth of the SCF tolerance, with twice the cycles for it."""
+        s = self.settings
+        finer = {
+            "grid_level": min(s.grid_level + 2, FINEST_GRID),
+            "conv_tol": min(s.conv_tol, max(s.conv_tol / 100, TIGHTEST_CONV_TOL)),
+        }
+        if finer == {name: getattr(s, name) for name in finer}:
+            raise OracleUnavailable(
+                "PySCF has no finer grid, and its SCF no tighter tolerance that it can reach",
+                where="oracle.settings",
+                expected=f"grid_level below {FINEST_GRID} or conv_tol above {TIGHTEST_CONV_TOL:g}",
+            )
+        finer["max_cycle"] = 2 * s.max_cycle
+        return type(self)(s.model_copy(update=finer))
+
+    def restarted(self) -> Self:
+        """From superposed atomic densities instead of the minimal basis, or the reverse."""
+        other = "atom" if self.settings.initial_guess == "minao" else "minao"
+        return type(self)(self.settings.model_copy(update={"initial_guess": other}))
 
     def version(self) -> str:
         """Versions of pyscf and, with dispersion, of dftd3."""
@@ -187,7 +215,7 @@ class Pyscf:
         field.grids.level = self.settings.grid_level
         field.conv_tol = self.settings.conv_tol
         field.max_cycle = self.settings.max_cycle
-        field.init_guess = "minao"
+        field.init_guess = self.settings.initial_guess
         return field
 
     def _core_potentials(self, configuration: Configuration) -> dict[str, str]:
