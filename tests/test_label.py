@@ -13,6 +13,7 @@ import pytest
 from label_driver import SPRINGS, pairs, theory_of
 from trial_calculators import FAR
 
+from aldata import digest
 from aldata.artifacts.frames import as_configurations, result_digest
 from aldata.artifacts.schema import FAILURES, PURPOSES, STATUSES
 from aldata.errors import InvalidInput, InvalidParameters, LedgerError, OracleUnavailable
@@ -176,6 +177,15 @@ def test_a_call_that_crashes_once_succeeds(run, ledger: Ledger, side: Path) -> N
     assert record is not None
     assert [a.outcome for a in record.attempts] == ["crashed", "conclusive"]
     assert record.attempts[0].exit_code == -9
+    for attempt in record.attempts:  # the one that was killed as well
+        folder = ledger.raw_folder(record.call_id, attempt.id)
+        assert attempt.files is not None
+        assert {"input.json": "input"}.items() <= {f.name: f.part for f in attempt.files}.items()
+        assert [(f.bytes, f.sha256) for f in attempt.files] == [
+            ((folder / f.name).stat().st_size, digest.of_file(folder / f.name))
+            for f in attempt.files
+        ]
+        assert 10e6 < attempt.memory_peak_bytes < 1e9  # type: ignore[operator]
     assert record.cpu_seconds == sum(a.cpu_seconds for a in record.attempts)
 
 

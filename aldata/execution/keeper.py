@@ -28,7 +28,8 @@ class Ending:
 
     `value` is the result or the exception; `exit_code` is negative for a signal, as in
     `subprocess`; `cpu_seconds` (user and system) count the call and those children that it waited
-    for; `wall_seconds` count from when the call said that its clock begins.
+    for; `wall_seconds` count from when the call said that its clock begins; `memory_peak_bytes` is
+    the largest resident memory of one process of the call.
     """
 
     how: str
@@ -36,6 +37,7 @@ class Ending:
     exit_code: int | None
     cpu_seconds: float
     wall_seconds: float
+    memory_peak_bytes: int | None = None
 
 
 class Keeper:

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import importlib
 import os
+import resource
 import select
 import signal
 import sys
@@ -142,7 +143,14 @@ class _Watch:
         if time_limit:
             how, value = "time_limit", None
         code = os.waitstatus_to_exitcode(status)
-        return Ending(how, value, code, usage.ru_utime + usage.ru_stime, wall)
+        cpu = usage.ru_utime + usage.ru_stime
+        return Ending(how, value, code, cpu, wall, memory_peak_bytes(usage))
+
+
+def memory_peak_bytes(*usages: resource.struct_rusage) -> int:
+    """Largest resident memory among processes; the kernel counts in kB, macOS in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return max(usage.ru_maxrss for usage in usages) * unit
 
 
 def _be_the_call(function: Any, argument: Any, answer: IO[bytes], keeper: ProcessMark) -> NoReturn:

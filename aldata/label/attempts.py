@@ -22,18 +22,17 @@ from pathlib import Path
 
 import numpy as np
 
-from aldata.artifacts.calls import Attempt, CallRecord, Geometry, Outcome
+from aldata.artifacts.calls import Attempt, CallRecord, Geometry, Outcome, net_force
 from aldata.artifacts.documents import Theory
 from aldata.artifacts.frames import Configuration
 from aldata.errors import LedgerError
+from aldata.execution.keeping import memory_peak_bytes
+from aldata.label import raw
 from aldata.label.book import CallBook
 from aldata.label.oracles import Answer, Oracle, OracleFailure
 from aldata.label.settings import LabelSettings
 from aldata.label.theories import build
-from aldata.label.verdicts import Verdict, net_force, of_answer
-
-PRINTED = "printed.txt"
-"""File in an attempt's raw folder with what its process printed, a crash's traceback included."""
+from aldata.label.verdicts import Verdict, of_answer
 
 MOST_WARNINGS = 20
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -76,27 +75,32 @@ def attempt_call(task: tuple[CallJob, Attempt], begin: Callable[[], None]) -> Re
         job.book.add_attempt(job.call_id, attempt)
         folder = job.book.raw_folder(job.call_id, attempt.id)
         with _disk_is_the_ledgers(folder):
-            _print_to(folder / PRINTED)
+            _print_to(folder / raw.PRINTED)
             answer, verdict, texts = _ask(job, folder)
-            _remove_if_empty(folder / PRINTED)
+            _remove_if_empty(folder / raw.PRINTED)
+            files = raw.listed(folder)
         attempt = attempt.model_copy(
             update={
                 "end": now(),
                 "wall_seconds": time.monotonic() - began,
-                "cpu_seconds": _cpu_seconds(),
+                **_costs(),
                 "outcome": outcome_of(verdict.failure),
                 "exit_code": 0,
                 "message": verdict.message,
                 "warnings": texts,
+                "files": files,
             }
         )
         return _conclude(job, attempt, answer, verdict)
 
 
-def _cpu_seconds() -> float:
-    """User and system time of this process so far, and of those children that it waited for."""
+def _costs() -> dict[str, float]:
+    """CPU time and peak memory of this process so far, and of those children that it waited for."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    return {
+        "cpu_seconds": sum(usage.ru_utime + usage.ru_stime for usage in usages),
+        "memory_peak_bytes": memory_peak_bytes(*usages),
+    }
 
 
 def _ask(job: CallJob, folder: Path) -> tuple[Answer | None, Verdict, list[str]]:
@@ -182,6 +186,7 @@ def _record(job: CallJob, attempt: Attempt, answer: Answer | None, verdict: Verd
         stress=None if usable is None or usable.stress is None else usable.stress.tolist(),
         net_force=None if usable is None else net_force(usable.forces),
         converged={} if answer is None else answer.proof,
+        scf_steps=None if answer is None else answer.scf_steps,
         attempts=[*former, attempt],
     )
 

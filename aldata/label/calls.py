@@ -17,8 +17,8 @@ from pathlib import Path
 from aldata.artifacts.calls import Attempt
 from aldata.artifacts.documents import Theory
 from aldata.execution import Ending, Keeper
-from aldata.label import attempts
-from aldata.label.attempts import PRINTED, CallJob, Report, attempt_call, now, outcome_of
+from aldata.label import attempts, raw
+from aldata.label.attempts import CallJob, Report, attempt_call, now, outcome_of
 from aldata.label.theories import build
 from aldata.label.verdicts import Verdict
 
@@ -51,21 +51,23 @@ def _keeper(preload: tuple[str, ...]) -> Keeper:
 
 def _died(job: CallJob, attempt: Attempt, ending: Ending) -> Report:
     """In the worker: write down an attempt whose process was killed, or killed itself."""
+    folder = job.book.raw_folder(job.call_id, attempt.id)
     failure, message = "crashed", f"its process ended with exit code {ending.exit_code}"
     if ending.how == "time_limit":
         failure, message = "time_limit", f"stopped after {job.settings.time_limit:g} s"
     if failure == "crashed":
-        printed = job.book.raw_folder(job.call_id, attempt.id) / PRINTED
-        message = ": ".join([message, *_last_words(printed)])
+        message = ": ".join([message, *_last_words(folder / raw.PRINTED)])
     begun = [a for a in job.book.attempts(job.call_id) if a.id == attempt.id]
     attempt = (begun or [attempt])[0].model_copy(
         update={
             "end": now(),
             "wall_seconds": ending.wall_seconds,
             "cpu_seconds": ending.cpu_seconds,
+            "memory_peak_bytes": ending.memory_peak_bytes,
             "outcome": outcome_of(failure),
             "exit_code": ending.exit_code,
             "message": message,
+            "files": raw.listed(folder),
         }
     )
     job.book.add_attempt(job.call_id, attempt)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aldata.artifacts.calls import Status
+from aldata.artifacts.calls import Status, net_force
 from aldata.artifacts.contacts import closest_contact
 from aldata.artifacts.frames import Configuration, Float
 from aldata.label.settings import LabelSettings
@@ -58,8 +58,3 @@ def of_answer(forces: Float, settings: LabelSettings) -> Verdict:
             f"net force is {net:.3g} eV/A, the limit is {settings.max_net_force:g}",
         )
     return ACCEPTED
-
-
-def net_force(forces: Float) -> float:
-    """Largest component of the sum of all forces (eV/A): zero but for numerical noise."""
-    return float(np.abs(forces.sum(axis=0)).max(initial=0.0))

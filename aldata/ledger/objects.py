@@ -13,8 +13,9 @@ from typing import Any
 from aldata import digest
 from aldata.errors import LedgerError
 
-FORMAT = 1
-"""Version of the objects that this code writes."""
+FORMAT = 2
+"""Version of the objects that this code writes. It reads this one and all older ones: a record's new
+fields have defaults. Format 2 added raw file lists, SCF steps, peak memory and rebuilt records."""
 
 
 class DamagedObject(UserWarning):
@@ -79,9 +80,10 @@ def parse(data: bytes) -> Any:
     try:
         whole = json.loads(data)
         version, claimed, content = whole["format"], whole["digest"], whole["content"]
+        newer = int(version) > FORMAT
     except (ValueError, KeyError, TypeError):
         raise DamageError("is not a whole object") from None
-    if version != FORMAT:
+    if newer:
         raise LedgerError(
             f"an object has format {version}",
             expected=f"at most {FORMAT}",

@@ -22,7 +22,7 @@ class Answer:
 
     Stress is dE/dstrain / volume, tension positive, Voigt order xx yy zz yz xz xy. `converged` is
     the code's own verdict on its iterations, and `proof` what that verdict rests on: numbers alone
-    prove nothing.
+    prove nothing. `scf_steps` counts the iterations, where the code has and tells them.
     """
 
     energy: float
@@ -30,6 +30,7 @@ class Answer:
     stress: Float | None = None
     converged: bool
     proof: dict[str, Any]
+    scf_steps: int | None = None
     warnings: list[str] = field(default_factory=list)
 
 

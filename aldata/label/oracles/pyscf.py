@@ -184,6 +184,7 @@ class Pyscf:
                 "cycles": int(field.cycles),
                 "conv_tol_hartree": self.settings.conv_tol,
             },
+            scf_steps=int(field.cycles),
         )
 
     def _molecule(self, configuration: Configuration, output: str) -> Any:
