@@ -4,7 +4,7 @@ from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.documents import Calibration, Noise
 from aldata.artifacts.frames import Labels, Predictions
 from aldata.calibrate import CalibrateSettings, calibrate, prequential, reliability
-from aldata.potentials import Committee
+from aldata.potentials import predict
 from pipelines.history import History
 from pipelines.stage import Stage, run
 
@@ -16,7 +16,7 @@ def calibrate_checkpoint(stage: Stage) -> None:
     noise = stage.read(Noise, of="seed")
     before = stage.read(Calibration, of=stage.parent)
     probe, _ = history.with_roles(["probe"])
-    predictions = Committee.from_checkpoint(stage.read(Checkpoint)).predict(probe)
+    predictions = predict(stage.read(Checkpoint), probe, stage.parameters.uncertainty)
     after = calibrate(predictions, probe, noise, settings, before, stage.generation)
     stage.write(after)
     points = reliability(predictions, probe, after, noise, settings.reliability_bins)

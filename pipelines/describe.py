@@ -1,9 +1,9 @@
-"""describe: a vector per atom for every candidate, and the parent committee's predictions."""
+"""describe: a vector per atom for every candidate, and what the parent's model predicts."""
 
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.frames import Candidates, Descriptors, Predictions, rows_of
 from aldata.describe import DescribeSettings, describe, descriptor_id
-from aldata.potentials import Committee
+from aldata.potentials import predict
 from pipelines.history import History
 from pipelines.stage import Stage, run
 
@@ -28,7 +28,7 @@ def describe_candidates(stage: Stage) -> None:
     if checkpoint.is_null:
         stage.write(Predictions.empty({"checkpoint": checkpoint.digest, "members": 0}))
     else:
-        stage.write(Committee.from_checkpoint(checkpoint).predict(candidates))
+        stage.write(predict(checkpoint, candidates, stage.parameters.uncertainty))
 
 
 if __name__ == "__main__":

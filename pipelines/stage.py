@@ -22,8 +22,12 @@ from aldata.errors import AldataError, InvalidParameters, ProjectError
 from aldata.provenance.activity import now
 from aldata.records import Record
 
-SECTIONS_OF_SEED = ("oracle", "label", "curate")
-"""Sections of params.yaml that the seed obeys beside its own: it labels and curates as well."""
+FURTHER_SECTIONS = {
+    "seed": ("oracle", "label", "curate"),
+    "describe": ("uncertainty",),
+    "calibrate": ("uncertainty",),
+}
+"""Sections of params.yaml that a stage obeys beside its verb's own: the seed labels and curates too."""
 
 A = TypeVar("A", bound=Columns | Record)
 J = TypeVar("J")
@@ -97,9 +101,8 @@ class Stage:
     def record(self, started: str) -> None:
         """Write the activity: the last thing a stage does."""
         parameters = self.parameters.settings_of(self.verb, self.generation).content()
-        if self.verb == layout.SEED:
-            everything = self.parameters.content()
-            parameters |= {name: everything[name] for name in SECTIONS_OF_SEED}
+        everything = self.parameters.content()
+        parameters |= {name: everything[name] for name in FURTHER_SECTIONS.get(self.verb, ())}
         activity = provenance.Activity(
             stage=self.verb,
             generation=self.generation,

@@ -176,9 +176,10 @@ class Descriptors(Frames):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Predictions(Frames):
-    """Committee mean and covariance on frames, uncalibrated.
+    """Mean and epistemic covariance of a model's energies and forces, uncalibrated.
 
-    Attributes: `checkpoint` (digest), `members`. Empty for the null checkpoint.
+    Attributes: `checkpoint` (digest), `method` (see `potentials.predict`), and `members` that the
+    covariances were sampled from, None where they were computed. Empty for the null checkpoint.
     """
 
     KIND: ClassVar[str] = "predictions"

@@ -20,10 +20,15 @@ The naive alpha^2 = mean(e^2/s^2) forgets fact 3 (energies, M = 4: three times t
 When Sigma of a force is not isotropic, nu is effectively smaller and alpha comes out too large:
 with M = 4 and a true 1.7, eigenvalues 2:1:1 give 1.72, 4:1:1 give 1.78, 10:1:1 give 1.93, and a
 single direction 2.7. Calibrated committees: Imbalzano et al., J. Chem. Phys. 154, 074102 (2021).
+
+Where the covariance is computed, not sampled (the posterior of a last layer), S = Sigma and M is
+infinite: nu too, the 1/M is gone, F(d, nu) becomes chi^2_d / d and Student's t a normal distribution.
+Heads drawn from a belief are a committee of as many members as heads.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,19 +46,39 @@ RESOLUTION = 1e-6
 
 @dataclass(frozen=True)
 class Spread:
-    """A committee's spread in one quantity: `members` M and `dimension` d (1 energy, 3 forces)."""
+    """The spread in one quantity: `members` M, None for a covariance that was not sampled, and
+    `dimension` d (1 energy, 3 forces).
+    """
 
-    members: int
+    members: int | None
     dimension: int
 
     @property
-    def freedom(self) -> int:
+    def freedom(self) -> float:
         """Degrees of freedom nu = d (M - 1) of the (isotropic) spread."""
-        return self.dimension * (self.members - 1)
+        return math.inf if self.members is None else self.dimension * (self.members - 1)
+
+    @property
+    def scatter(self) -> float:
+        """The share 1/M of the variance by which the mean of the members itself scatters."""
+        return 0.0 if self.members is None else 1.0 / self.members
+
+    @property
+    def ignorance(self) -> float:
+        """Factor nu/(nu - 2), the variance of Student's t: the price of a sampled variance; nu > 2."""
+        return 1.0 if self.members is None else self.freedom / (self.freedom - 2)
+
+    def quantile(self, level: float) -> float:
+        """Value of |e|^2 / (d x variance of one component) below which a share `level` lies."""
+        from scipy.special import chdtri, fdtri
+
+        if self.members is None:
+            return float(chdtri(self.dimension, 1.0 - level)) / self.dimension
+        return float(fdtri(self.dimension, self.freedom, level))
 
     def scale2(self, factor: Factor) -> float:
         """alpha^2 + 1/M: what turns the committee's variance into that of its mean's error."""
-        return factor.alpha**2 + 1.0 / self.members
+        return factor.alpha**2 + self.scatter
 
     def predicted(self, variance: Float, factor: Factor, noise: float) -> Float:
         """Predicted E|e|^2: (alpha^2 + 1/M) nu/(nu - 2) s^2 + d sigma_al^2, in the unit of s^2.
@@ -62,8 +87,7 @@ class Spread:
         members, adds to the error to expect. Without it a perfectly calibrated committee of four
         has a mean z^2 of energies above 3. Needs nu > 2.
         """
-        widened = self.scale2(factor) * self.freedom / (self.freedom - 2)
-        return widened * variance + self.dimension * noise**2
+        return self.scale2(factor) * self.ignorance * variance + self.dimension * noise**2
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,23 +108,21 @@ class Quantity:
 
     def coverage(self, factor: Factor, level: float) -> float | None:
         """Share of errors inside the predicted interval (F quantile) of probability `level`."""
-        from scipy.special import fdtri
-
-        d, nu = self.spread.dimension, self.spread.freedom
-        if not len(self.error2) or nu < 1:
+        if not len(self.error2) or self.spread.freedom < 1:
             return None
-        width = self.spread.scale2(factor) * self.variance + d * self.noise**2
-        return float(np.mean(self.error2 / width <= fdtri(d, nu, level)))
+        noise2 = self.spread.dimension * self.noise**2
+        width = self.spread.scale2(factor) * self.variance + noise2
+        return float(np.mean(self.error2 / width <= self.spread.quantile(level)))
 
 
-def energy_of(pair: Residuals, members: int, noise: Noise, floor: float) -> Quantity:
+def energy_of(pair: Residuals, members: int | None, noise: Noise, floor: float) -> Quantity:
     """Total energies of frames, in eV^2; sigma is lifted to `floor` (eV) and to the noise."""
     least = max(floor, noise.sigma_energy) ** 2
     variance = np.maximum(pair.energy_variance, least)
     return Quantity(pair.energy**2, variance, noise.sigma_energy, Spread(members, 1))
 
 
-def forces_of(pair: Residuals, members: int, noise: Noise, floor: float) -> Quantity:
+def forces_of(pair: Residuals, members: int | None, noise: Noise, floor: float) -> Quantity:
     """Forces of the atoms, in eV^2/A^2: |e|^2 and tr(S), at least three times the squared floor."""
     least = 3 * max(floor, noise.sigma_forces) ** 2
     variance = np.maximum(pair.force_trace, least)

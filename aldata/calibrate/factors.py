@@ -35,8 +35,7 @@ def calibrate(
     """Factors alpha of energies and forces for the checkpoint that made `predictions`.
 
     predictions : of the new checkpoint, on at least the labelled frames (attributes `checkpoint`
-    and
-        `members`); frames are paired by configuration id.
+        and `members`); frames are paired by configuration id.
     labels : the probe frames of the whole lineage. Only accepted frames whose purpose is `probe`
         count: acquired frames are not exchangeable with the pool they were picked from.
     previous : the parent's calibration, inherited (`fitted` False) where there are fewer than
@@ -51,7 +50,8 @@ def calibrate(
     energy = energy_of(pair, members, noise, settings.energy_floor)
     forces = forces_of(pair, members, noise, settings.forces_floor)
     before = previous or null_calibration(generation, "")
-    enough = len(pair) >= settings.minimum_probe and members >= FEWEST_MEMBERS
+    sampled_well = members is None or members >= FEWEST_MEMBERS
+    enough = len(pair) >= settings.minimum_probe and sampled_well
     names = (settings.energy_estimator, settings.forces_estimator) if enough else (None, None)
     fitted = [
         _factor(quantity, name, parent, len(pair), settings.smallest_alpha)
@@ -68,8 +68,11 @@ def calibrate(
     )
 
 
-def members_of(predictions: Predictions) -> int:
-    """Committee members that made the predictions; InvalidInput when these do not say so."""
+def members_of(predictions: Predictions) -> int | None:
+    """Members that the covariances were sampled from, None for computed ones.
+
+    Raises InvalidInput when the predictions do not say so.
+    """
     missing = [name for name in ("checkpoint", "members") if name not in predictions.attributes]
     if missing:
         raise InvalidInput(
@@ -77,7 +80,8 @@ def members_of(predictions: Predictions) -> int:
             where="predictions",
             expected="predictions that name their checkpoint and number of members",
         )
-    return int(predictions.attributes["members"])
+    members = predictions.attributes["members"]
+    return None if members is None else int(members)
 
 
 def _factor(
@@ -89,7 +93,7 @@ def _factor(
         scale2 = ESTIMATORS[estimator](
             quantity.error2, quantity.variance, quantity.noise**2, spread
         )
-        alpha = math.sqrt(max(scale2 - 1.0 / spread.members, smallest**2))
+        alpha = math.sqrt(max(scale2 - spread.scatter, smallest**2))
     return Factor(
         alpha=alpha,
         mean_z2=quantity.mean_z2(UNFITTED),

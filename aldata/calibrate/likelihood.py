@@ -27,9 +27,9 @@ def likelihood(error2: Float, variance: Float, noise2: float, spread: Spread) ->
 
     def score(a: float) -> float:
         w = error2 / (a * variance + d * noise2)
-        return float(np.mean((nu + d) * w / (nu + d * w))) - 1.0
+        return float(np.mean((1 + d / nu) * w / (1 + d * w / nu))) - 1.0
 
-    low, high = 0.0, float(np.max(error2 / variance)) * (nu + d) / nu
+    low, high = 0.0, float(np.max(error2 / variance)) * (1 + d / nu)
     if high == 0.0 or (noise2 > 0 and score(0.0) <= 0.0):
         return 0.0
     for _ in range(STEPS):

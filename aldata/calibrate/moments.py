@@ -20,5 +20,4 @@ def moments(error2: Float, variance: Float, noise2: float, spread: Spread) -> fl
     forces nu = 9, but energies nu = 3: there a third of the mean sits in the 1.5 % of frames whose
     s happens to be tiny, and few frames nearly always give too small a factor.
     """
-    shrink = (spread.freedom - 2) / spread.freedom
-    return float(shrink * np.mean((error2 - spread.dimension * noise2) / variance))
+    return float(np.mean((error2 - spread.dimension * noise2) / variance)) / spread.ignorance

@@ -55,15 +55,15 @@ def _scores(
     predictions: Predictions, labels: Labels, calibration: Calibration, noise: Noise
 ) -> Scores:
     pair = residuals(predictions, labels)
-    members = members_of(predictions) if len(pair) else 0
+    members = members_of(predictions) if len(pair) else None
     energy = energy_of(pair, members, noise, RESOLUTION)
     forces = forces_of(pair, members, noise, RESOLUTION)
     return {
         **statistics_of(pair),
-        "energy_mean_z2": energy.mean_z2(calibration.energy) if members else None,
-        "forces_mean_z2": forces.mean_z2(calibration.forces) if members else None,
-        "energy_coverage_95": energy.coverage(calibration.energy, LEVEL) if members else None,
-        "forces_coverage_95": forces.coverage(calibration.forces, LEVEL) if members else None,
+        "energy_mean_z2": energy.mean_z2(calibration.energy),
+        "forces_mean_z2": forces.mean_z2(calibration.forces),
+        "energy_coverage_95": energy.coverage(calibration.energy, LEVEL),
+        "forces_coverage_95": forces.coverage(calibration.forces, LEVEL),
     }
 
 

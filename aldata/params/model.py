@@ -16,6 +16,7 @@ from aldata.errors import InvalidParameters
 from aldata.evaluate.settings import EvaluateSettings
 from aldata.explore.settings import ExploreSettings
 from aldata.label.settings import LabelSettings
+from aldata.potentials import UncertaintySettings
 from aldata.records import Record, merged
 from aldata.seed.settings import SeedSettings
 from aldata.train.settings import TrainSettings
@@ -78,6 +79,7 @@ class Parameters(Record):
     random_seed: int = Field(ge=0, lt=2**31)
     seed: SeedSettings
     oracle: OracleChoice
+    uncertainty: UncertaintySettings
     explore: ExploreSettings
     describe: DescribeSettings
     acquire: AcquireSettings

@@ -17,6 +17,8 @@ from aldata.acquire.strategies import STRATEGIES
 from aldata.describe.methods import METHODS
 from aldata.label.oracles import ORACLES
 from aldata.params.model import SETTINGS, OracleChoice
+from aldata.potentials import UncertaintySettings
+from aldata.potentials.uncertainty import NAMES
 from aldata.records import Record
 from aldata.seed.settings import SeedSettings
 
@@ -28,13 +30,18 @@ can differ from a default: `generations.<name>.<verb>`. This page is written by
 `python -m aldata.params.reference` from the settings themselves.
 """
 
-CHOICES: dict[str, list[str]] = {"acquire": list(STRATEGIES), "describe": list(METHODS)}
+CHOICES: dict[str, list[str]] = {
+    "acquire": list(STRATEGIES),
+    "describe": list(METHODS),
+    "uncertainty": list(NAMES),
+}
 """Sections with interchangeable ways, and the names of these."""
 
 
 def page() -> str:
     """The page, in Markdown."""
-    sections: dict[str, type[Record]] = {"seed": SeedSettings, "oracle": OracleChoice, **SETTINGS}
+    sections: dict[str, type[Record]] = {"seed": SeedSettings, "oracle": OracleChoice}
+    sections |= {"uncertainty": UncertaintySettings, **SETTINGS}
     parts = [HEAD]
     for name, record in sections.items():
         parts.append(f"\n## {name}\n\n{_summary(record)}\n\n{_table(record)}")

@@ -67,6 +67,14 @@ class Committee:
         """Sum of E0 over the atoms of a graph, in eV."""
         return float(self.checkpoint.isolated_energies[graph.species].sum())
 
+    def isolated_energies(self, configurations: Configurations) -> Float:
+        """Sum of E0 over the atoms of each frame, (frame,) in eV."""
+        kind = np.searchsorted(self.numbers, configurations.numbers)
+        per_atom = self.checkpoint.isolated_energies[kind]
+        frames = configurations.frame_of_atom
+        summed = np.bincount(frames, weights=per_atom, minlength=len(configurations))
+        return np.asarray(summed, dtype=np.float64)
+
     def member_predictions(
         self, configurations: Configurations, batch_size: int = 8
     ) -> tuple[Float, Float]:
@@ -78,10 +86,10 @@ class Committee:
             part = graphs[start : start + batch_size]
             batch = self.batch(part)
             results = evaluate(self.network, self.model, batch)
-            isolated = np.array([self.isolated(graph) for graph in part])
-            energies.append(results.energy.numpy().astype(np.float64) + isolated)
+            energies.append(results.energy.numpy().astype(np.float64))
             forces.append(results.forces.numpy().astype(np.float64))
-        return np.concatenate(energies, axis=1), np.concatenate(forces, axis=1)
+        total = np.concatenate(energies, axis=1) + self.isolated_energies(configurations)
+        return total, np.concatenate(forces, axis=1)
 
     def predict(self, configurations: Configurations, batch_size: int = 8) -> Predictions:
         """Mean and sample (co)variance of the members; zero variance for a single member."""

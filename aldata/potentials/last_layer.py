@@ -8,7 +8,7 @@ training rows is its information matrix (last-layer Laplace; Bigi et al., arXiv 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,19 +83,32 @@ def rows(network: Network, model: Model, batch: Batch) -> Rows:
                 is_grads_batched=True,
             )
             pieces.append(vector_gradient(along[:, 0], turning, slopes, batch))
-    scale = float(model.scale[0])
-    gradient = torch.cat(pieces) * scale
-    energy = scale * per_frame(torch.cat(features, dim=2).detach(), batch)[0].numpy()
-    kinds = np.eye(len(network.numbers))[batch.species.numpy()]
-    counts = np.zeros((batch.frames, len(network.numbers)))
-    np.add.at(counts, batch.frame.numpy(), kinds)
+    gradient = torch.cat(pieces) * float(model.scale[0])
     forces = np.moveaxis(forces_from(gradient, batch).numpy(), 0, -1)
     stress = np.moveaxis(stress_from(gradient, batch).numpy(), 0, -1)
     return Rows(
-        energy=np.concatenate([energy, counts], axis=1),
-        forces=_padded(forces, counts.shape[1]),
-        stress=_padded(stress, counts.shape[1]),
+        energy=_energy_rows(network, model, batch, features),
+        forces=_padded(forces, len(network.numbers)),
+        stress=_padded(stress, len(network.numbers)),
     )
+
+
+def energy_rows(network: Network, model: Model, batch: Batch) -> Float:
+    """The rows of all energies of a batch, (frame, parameter) in eV: one forward pass."""
+    with torch.no_grad():
+        radial, _ = network.radial(model, batch)
+        features = network.features(model, batch, radial, batch.harmonics)
+        return _energy_rows(network, model, batch, features)
+
+
+def _energy_rows(
+    network: Network, model: Model, batch: Batch, features: Sequence[torch.Tensor]
+) -> Float:
+    """Scaled sums of the features over the atoms of each frame, then its number of each element."""
+    summed = per_frame(torch.cat(list(features), dim=2).detach(), batch)[0].numpy()
+    counts = np.zeros((batch.frames, len(network.numbers)))
+    np.add.at(counts, (batch.frame.numpy(), batch.species.numpy()), 1.0)
+    return np.concatenate([float(model.scale[0]) * summed, counts], axis=1)
 
 
 def _padded(rows: Float, elements: int) -> Float:

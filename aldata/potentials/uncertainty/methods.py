@@ -1,0 +1,37 @@
+"""The methods by name, and the one way to call them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aldata.artifacts.checkpoints import Checkpoint
+from aldata.artifacts.frames import Configurations, Predictions
+from aldata.potentials.uncertainty import committee, heads, last_layer
+from aldata.potentials.uncertainty.settings import UncertaintySettings
+
+Method = Callable[[Checkpoint, Configurations, UncertaintySettings], Predictions]
+
+METHODS: dict[str, Method] = {
+    "committee": committee.predict,
+    "last_layer": last_layer.predict,
+    "dropout": heads.dropout,
+    "shallow": heads.shallow,
+}
+"""Every method. To add one: a function here, and its name in `settings.NAMES`."""
+
+
+def predict(
+    checkpoint: Checkpoint, configurations: Configurations, settings: UncertaintySettings
+) -> Predictions:
+    """Energies, forces and their epistemic covariances, uncalibrated, by the chosen method.
+
+    Attributes: `checkpoint` (digest), `method`, and `members`: of the committee or the heads that the
+    covariances were sampled from, None where they were computed. Every covariance of a force turns with the
+    structure. What a label's own noise adds is not in it: that is the level of theory's, see `Noise`.
+
+    Raises InvalidInput for the null checkpoint, for elements that the model does not know, and for a
+    last layer without information.
+    """
+    found = METHODS[settings.method](checkpoint, configurations, settings)
+    attributes = {**found.attributes, "method": settings.method}
+    return Predictions.from_arrays(found.arrays, attributes)
