@@ -29,7 +29,7 @@ def _pinned_theory(stage: Stage) -> Theory:
     """The level of theory that the seed pinned. Raises InvalidParameters for another one."""
     theory = stage.read(Theory, of=SEED)
     choice = stage.parameters.oracle
-    asked = resolve(choice.name, choice.settings)
+    asked = resolve(choice.name, choice.settings, choice.version_policy)
     if asked.id != theory.id:
         raise InvalidParameters(
             f"is another level of theory ({asked.id[:12]}) than the seed's ({theory.id[:12]})",

@@ -33,7 +33,7 @@ def seed(stage: Stage) -> None:
     """Everything a generation expects of its parent, under the same names."""
     settings = stage.settings(SeedSettings)
     choice = stage.parameters.oracle
-    theory = resolve(choice.name, choice.settings)
+    theory = resolve(choice.name, choice.settings, choice.version_policy)
     path = Path(settings.structures)
     structures = read_geometries(path, settings.index, settings.charge, settings.spin)
     stage.note(path)

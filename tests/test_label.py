@@ -28,6 +28,7 @@ from aldata.label import (
     label,
     resolve,
 )
+from aldata.label.versions import NUMBERS, VersionPolicy, counted
 from aldata.ledger import DamagedObject, Ledger
 
 NEAR = 0.5
@@ -293,13 +294,25 @@ def test_an_unknown_oracle_or_setting_is_named() -> None:
         resolve("ase", {"calculator": "no_such_package.Calculator"})
 
 
-def test_another_major_version_is_another_theory() -> None:
-    theory = resolve("emt", {})
-    assert from_theory(theory).theory() == theory.record
-    older = theory.model_copy(update={"record": {**theory.record, "major_version": "2"}})
-    with pytest.raises(OracleUnavailable, match="major_version 2"):
+@pytest.mark.parametrize(
+    ("policy", "version"), [("major", "ase 2"), ("minor", "ase 3.0"), ("exact", "ase 3.25.99")]
+)
+def test_a_version_that_counts_is_another_theory(policy: VersionPolicy, version: str) -> None:
+    theory = resolve("emt", {}, policy)
+    from_theory(theory)
+    older = theory.model_copy(update={"record": {**theory.record, "version": version}})
+    with pytest.raises(OracleUnavailable, match=f"version {version}"):
         from_theory(older)
     assert older.id != theory.id
+
+
+def test_how_much_of_a_version_counts() -> None:
+    versions = "pyscf 2.8.0, dftd3 1.2.1.post3, xtb of unknown version"
+    assert counted(versions, "major") == "pyscf 2, dftd3 1, xtb of unknown version"
+    assert counted(versions, "minor") == "pyscf 2.8, dftd3 1.2, xtb of unknown version"
+    assert counted(versions, "exact") == versions
+    ids = {resolve("emt", {}, policy).id for policy in NUMBERS}
+    assert len(ids) == len(NUMBERS)
 
 
 def test_a_requests_columns_must_fit() -> None:

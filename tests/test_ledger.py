@@ -23,7 +23,7 @@ from aldata.artifacts.frames import Configuration
 from aldata.errors import LedgerError
 from aldata.ledger import DamagedObject, Ledger
 
-THEORY = Theory(oracle="trial", settings={}, record={"code": "trial", "major_version": "1"})
+THEORY = Theory(oracle="trial", settings={}, record={"code": "trial", "version": "trial 1"})
 
 
 def attempt(number: int = 0, outcome: str = "conclusive", cpu: float = 2.0) -> Attempt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from aldata.label import (
     restarted,
     tighter,
 )
+from aldata.label.versions import NUMBERS
 from aldata.units import EV_PER_ANGSTROM_PER_HARTREE_PER_BOHR, EV_PER_HARTREE
 
 WATER = from_atoms(molecule("H2O"))
@@ -215,10 +217,21 @@ def test_the_theory_is_plain_and_complete(example: Example) -> None:
     theory = resolve(example.name, example.settings)
     assert json.loads(json.dumps(theory.record)) == theory.record
     assert theory.record["code"]
-    assert theory.record["major_version"]
     again = resolve(theory.oracle, theory.settings)
     assert again == theory  # what is resolved resolves to itself
-    assert oracle_of(example).version()
+
+
+def test_versions_count_by_policy_and_only_there(example: Example) -> None:
+    oracle = oracle_of(example)
+    assert not [key for key in oracle.theory() if "version" in key]
+    by = {
+        policy: resolve(example.name, example.settings, policy).record["version"]
+        for policy in NUMBERS
+    }
+    assert by["exact"] == oracle.version()
+    assert all(re.search(r"\d", part) for part in oracle.version().split(", "))
+    assert by["exact"].startswith(by["minor"].split(", ")[0])
+    assert by["minor"].startswith(by["major"].split(", ")[0])
 
 
 def test_raw_input_is_written(example: Example, tmp_path: Path) -> None:

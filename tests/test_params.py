@@ -70,6 +70,12 @@ def test_next_name_follows_the_highest_number(file: Path) -> None:
     assert params.next_name(params.load(file)) == "g013"
 
 
+def test_the_policy_on_versions_is_one_of_three(file: Path) -> None:
+    params.set_values(file, {"oracle.version_policy": "patch"})
+    with pytest.raises(InvalidParameters, match=r"version_policy'.*'major', 'minor' or 'exact'"):
+        params.load(file)
+
+
 def test_an_unknown_generation_lists_those_there_are(file: Path) -> None:
     with pytest.raises(InvalidParameters, match="g000, g001, g002, g003"):
         params.load(file).plan_of("g009")

@@ -15,9 +15,9 @@ Role = Literal["train", "valid", "probe", "none"]
 class Theory(Record):
     """A level of theory: the oracle, its settings, and what they resolve to (`record`).
 
-    The record holds code, method, basis or cutoff, pseudopotential hashes, k-points, tolerances and
-    the code's major version, by stated policy: a patch release does not forfeit the ledger. The exact
-    version stands with each attempt.
+    The record holds code, method, basis or cutoff, pseudopotential hashes, k-points, tolerances, the
+    policy on versions and what it counts of them: by major version, a patch release does not forfeit
+    the ledger. The exact versions stand with each attempt.
     """
 
     oracle: str

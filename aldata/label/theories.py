@@ -7,11 +7,13 @@ from typing import Any
 from aldata.artifacts.documents import Theory
 from aldata.errors import InvalidParameters, OracleUnavailable
 from aldata.label.oracles import ORACLES, Oracle
+from aldata.label.versions import VersionPolicy, record_of
 
 
-def resolve(name: str, settings: dict[str, Any]) -> Theory:
+def resolve(name: str, settings: dict[str, Any], version_policy: VersionPolicy = "major") -> Theory:
     """The level of theory that an oracle's name and settings stand for, every default spelled out.
 
+    version_policy: which versions of the codes count as the same level of theory.
     Raises InvalidParameters for an unknown oracle or setting, naming the valid ones, and
     OracleUnavailable for a code that is not installed or does not know the method.
     """
@@ -23,21 +25,28 @@ def resolve(name: str, settings: dict[str, Any]) -> Theory:
         )
     kind = ORACLES[name]
     checked = kind.SETTINGS.checked(settings, where="params.yaml: oracle.settings")
-    return _theory_of(name, kind(checked).resolved())
+    return _theory_of(name, kind(checked).resolved(), version_policy)
 
 
 def tighter(theory: Theory) -> Theory:
     """The same method with less numerical noise. Raises OracleUnavailable where there is none."""
-    return _theory_of(theory.oracle, build(theory).tighter())
+    return _theory_of(theory.oracle, build(theory).tighter(), _policy_of(theory))
 
 
 def restarted(theory: Theory) -> Theory:
     """The same method from another start of its iterations; the same theory where there is none."""
-    return _theory_of(theory.oracle, build(theory).restarted())
+    return _theory_of(theory.oracle, build(theory).restarted(), _policy_of(theory))
 
 
-def _theory_of(name: str, oracle: Oracle) -> Theory:
-    return Theory(oracle=name, settings=oracle.settings.content(), record=oracle.theory())
+def _theory_of(name: str, oracle: Oracle, policy: VersionPolicy) -> Theory:
+    record = record_of(oracle, policy)
+    return Theory(oracle=name, settings=oracle.settings.content(), record=record)
+
+
+def _policy_of(theory: Theory) -> VersionPolicy:
+    """The policy that a level of theory was pinned with."""
+    found: VersionPolicy = theory.record.get("version_policy", "major")
+    return found
 
 
 def from_theory(theory: Theory) -> Oracle:
@@ -46,7 +55,7 @@ def from_theory(theory: Theory) -> Oracle:
     Raises OracleUnavailable if what is installed here would compute another one.
     """
     oracle = build(theory)
-    found = oracle.theory()
+    found = record_of(oracle, _policy_of(theory))
     if found != theory.record:
         changed = sorted(
             key

@@ -16,6 +16,7 @@ from aldata.errors import InvalidParameters
 from aldata.evaluate.settings import EvaluateSettings
 from aldata.explore.settings import ExploreSettings
 from aldata.label.settings import LabelSettings
+from aldata.label.versions import VersionPolicy
 from aldata.potentials import UncertaintySettings
 from aldata.records import Record, merged
 from aldata.seed.settings import SeedSettings
@@ -35,7 +36,7 @@ SETTINGS: dict[str, type[Record]] = {
 
 VERBS = tuple(SETTINGS)
 
-BEHAVIOUR: dict[str, int] = {"seed": 1, **dict.fromkeys(SETTINGS, 1), "record": 1}
+BEHAVIOUR: dict[str, int] = {"seed": 2, **dict.fromkeys(SETTINGS, 1), "record": 1}
 """Behaviour version per verb. It rises when the same input would give another result, and only then:
 a project's stages depend on it in place of the library's code."""
 
@@ -50,6 +51,11 @@ class OracleChoice(Record):
 
     name: str = Field(description="pyscf, emt, or ase for any ASE calculator")
     settings: dict[str, Any] = Field(default={}, description="the oracle's own, checked by it")
+    version_policy: VersionPolicy = Field(
+        default="major",
+        description="which versions of the code are the same level of theory: those with equal "
+        "major numbers (2), major and minor numbers (2.8), or the exact version only",
+    )
     sigma_energy: float = Field(
         default=2e-4, ge=0, description="numerical noise of an energy (eV per frame), as stated"
     )

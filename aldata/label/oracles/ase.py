@@ -63,12 +63,10 @@ class Ase:
         return self
 
     def theory(self) -> dict[str, Any]:
-        """Calculator, its keywords, and the major version of the package that it comes from."""
-        package, exact = self._package()
+        """Calculator, its keywords, and the package that it comes from."""
         return {
             "code": self.settings.calculator,
-            "package": package,
-            "major_version": exact.split(".")[0],
+            "package": self._package()[0],
             "keywords": self.settings.keywords,
             "reads_charge_and_spin": self.settings.reads_charge_and_spin,
         }

@@ -59,10 +59,13 @@ class Oracle(Protocol):
         """
 
     def theory(self) -> dict[str, Any]:
-        """The record of the level of theory; whatever may change a result is in it."""
+        """The record of the level of theory: whatever may change a result, except versions."""
 
     def version(self) -> str:
-        """Exact versions of the code and its libraries that matter."""
+        """Exact versions of the code and the libraries that matter: "pyscf 2.8.0, dftd3 1.2.1".
+
+        How much of them belongs to the level of theory is the project's policy (`label.versions`).
+        """
 
     def tighter(self) -> Self:
         """The same method with less numerical noise, to measure that noise against.

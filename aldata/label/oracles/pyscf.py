@@ -88,7 +88,6 @@ class Pyscf:
         s = self.settings
         return {
             "code": "pyscf",
-            "major_version": version("pyscf").split(".")[0],
             "method": "Kohn-Sham",
             "reference": "RKS; UKS with unpaired electrons",
             "xc": s.xc.lower(),
