@@ -1,0 +1,35 @@
+"""Data in the formats of others: read under stated units, sign and level of theory; written with ids."""
+
+from aldata.exchange.conventions import OWN, PRESETS, Conventions
+from aldata.exchange.formats import FORMATS, Format, format_of
+from aldata.exchange.frames import (
+    FACTS,
+    Frame,
+    Statement,
+    frames_of,
+    own_statement,
+    stated_theory,
+)
+from aldata.exchange.reading import Imported, read, states_itself
+from aldata.exchange.request import Request
+from aldata.exchange.writing import write
+
+__all__ = [
+    "FACTS",
+    "FORMATS",
+    "OWN",
+    "PRESETS",
+    "Conventions",
+    "Format",
+    "Frame",
+    "Imported",
+    "Request",
+    "Statement",
+    "format_of",
+    "frames_of",
+    "own_statement",
+    "read",
+    "stated_theory",
+    "states_itself",
+    "write",
+]
