@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 Hash = npt.NDArray[np.uint8]
+
+BLOCK = 2**20
+"""Bytes that are copied at a time while an array is hashed."""
 
 
 def of_bytes(content: bytes) -> str:
@@ -40,13 +43,21 @@ def of_array(array: npt.NDArray[Any]) -> str:
     Negative zero counts as zero, so that equal numbers have equal hashes.
     """
     contiguous = np.ascontiguousarray(array)
-    if contiguous.dtype.kind == "f":
-        contiguous = contiguous + 0.0
-    little = contiguous.astype(contiguous.dtype.newbyteorder("<"), copy=False)
-    header = f"{little.dtype.str}{little.shape}".encode()
-    state = hashlib.sha256(header)
-    # ascontiguousarray: a zero-dimensional or empty array has no buffer of its own to cast
-    state.update(np.ascontiguousarray(little).tobytes())
+    flat = contiguous.reshape(-1)
+    rows = max(1, BLOCK // max(1, flat.itemsize))
+    blocks = (flat[start : start + rows] for start in range(0, flat.size, rows))
+    return of_blocks(contiguous.dtype, contiguous.shape, blocks)
+
+
+def of_blocks(
+    dtype: np.dtype[Any], shape: tuple[int, ...], blocks: Iterable[npt.NDArray[Any]]
+) -> str:
+    """`of_array` of an array of this type and shape whose elements come in blocks, in C order."""
+    little = dtype.newbyteorder("<")
+    state = hashlib.sha256(f"{little.str}{tuple(shape)}".encode())
+    for block in blocks:
+        positive = block + 0.0 if dtype.kind == "f" else block
+        state.update(positive.astype(little, copy=False).tobytes())
     return state.hexdigest()
 
 

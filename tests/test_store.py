@@ -87,8 +87,14 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_local_arrays_are_memory_mapped_and_all_zero_arrays_have_a_chunk(tmp_path: Path) -> None:
     store.write(tmp_path / "c.zarr", _pair())
     again = store.read(tmp_path / "c.zarr", Configurations)
-    assert isinstance(again.positions.base, np.memmap) or isinstance(again.positions, np.memmap)
     assert (tmp_path / "c.zarr" / "charge" / "c" / "0").exists()
+    mapped = Path("/proc/self/maps").read_text()
+    for name, array in again.arrays.items():
+        assert not array.flags.owndata
+        assert not array.flags.writeable
+        assert str(tmp_path / "c.zarr" / name / "c" / "0") in mapped
+    del again, array
+    assert str(tmp_path / "c.zarr") not in Path("/proc/self/maps").read_text()
 
 
 def test_xarray_shows_a_clear_data_set(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -59,16 +59,24 @@ class Columns:
         """Every column by name, in the schema's order."""
         return {name: getattr(self, name) for name in self.names()}
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """sha256 of kind, schema version, attributes and every array: the artifact's identity."""
-        head = {"kind": self.KIND, "schema": SCHEMA_VERSION, "attributes": dict(self.attributes)}
-        return digest.of_arrays(self.arrays, head)
+        digests = {name: digest.of_array(array) for name, array in self.arrays.items()}
+        return identity_of(self.KIND, SCHEMA_VERSION, self.attributes, digests)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> Self:
         """Build from named arrays, as a store gives them."""
         return cls(attributes=dict(attributes), **{name: arrays[name] for name in cls.names()})
+
+
+def identity_of(
+    kind: str, schema: int, attributes: Mapping[str, Any], digests: Mapping[str, str]
+) -> str:
+    """The `digest` of an artifact whose arrays have these digests (`digest.of_array` by name)."""
+    head = {"kind": kind, "schema": schema, "attributes": dict(attributes)}
+    return digest.of_json({"arrays": dict(digests), "attributes": head})
 
 
 def _shape_problems(variable: Variable, value: Array, sizes: dict[str, int]) -> list[str]:
@@ -111,6 +119,7 @@ class Frames(Columns):
         if index.dtype == bool:
             index = np.flatnonzero(index)
         index = index.astype(np.int64)
+        index = np.where(index < 0, index + len(self), index)
         atoms = self._atoms_of_frames(index) if "row_size" in self.names() else index
         picked = {
             v.name: getattr(self, v.name)[index if v.dims[0] == "frame" else atoms]
@@ -119,11 +128,30 @@ class Frames(Columns):
         return type(self).from_arrays(picked, self.attributes)
 
     def _atoms_of_frames(self, index: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        if len(index) == 0:
-            return np.zeros(0, dtype=np.int64)
-        return np.concatenate(
-            [np.arange(self.offsets[i], self.offsets[i + 1], dtype=np.int64) for i in index]
+        sizes = self.offsets[index + 1] - self.offsets[index]
+        # Each atom's place is its frame's first atom plus its place in the frame.
+        firsts = np.cumsum(sizes) - sizes
+        places: npt.NDArray[np.int64] = np.arange(sizes.sum()) + np.repeat(
+            self.offsets[index] - firsts, sizes
         )
+        return places
+
+    def part(self, start: int, stop: int) -> Self:
+        """Frames `start` to `stop` as views of the same arrays: nothing is copied or loaded."""
+        start, stop, _ = slice(start, stop).indices(len(self))
+        rows = slice(start, max(start, stop))
+        atoms = rows
+        if "row_size" in self.names():
+            atoms = slice(int(self.offsets[rows.start]), int(self.offsets[rows.stop]))
+        picked = {
+            v.name: getattr(self, v.name)[rows if v.dims[0] == "frame" else atoms]
+            for v in self.variables()
+        }
+        return type(self).from_arrays(picked, self.attributes)
+
+    def blocks(self, frames: int) -> Iterator[Self]:
+        """All frames in parts of at most `frames`: a store larger than memory, one part at a time."""
+        return (self.part(start, start + frames) for start in range(0, len(self), frames))
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self], attributes: Mapping[str, Any]) -> Self:

@@ -7,9 +7,11 @@ from aldata.store.documents import (
     write_document,
     write_json,
 )
-from aldata.store.zarr_store import read, write
+from aldata.store.reading import read
+from aldata.store.writing import Writer, write, writer
 
 __all__ = [
+    "Writer",
     "json_digest",
     "read",
     "read_document",
@@ -17,4 +19,5 @@ __all__ = [
     "write",
     "write_document",
     "write_json",
+    "writer",
 ]

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from aldata import digest
 from aldata.errors import DamagedArtifact
 from aldata.records import Record
+from aldata.store.sealing import refusals_of, sync
 
 R = TypeVar("R", bound=Record)
 
@@ -21,26 +22,17 @@ def write_json(path: Path, content: Any) -> None:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as stream:
-            stream.write(text + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as problem:
-        raise unwritable(path, problem) from problem
+        with refusals_of(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("w", encoding="utf-8") as stream:
+                stream.write(text + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+            sync(path.parent)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-
-
-def unwritable(path: Path, problem: OSError) -> DamagedArtifact:
-    """The error for a disk that is full or cannot be written."""
-    return DamagedArtifact(
-        f"could not be written: {problem.strerror or problem}",
-        where=str(path),
-        next_step="free disk space or make the folder writable, then run the stage again",
-    )
 
 
 def write_document(path: Path, document: Record) -> str:
