@@ -18,7 +18,16 @@ from aldata.potentials import Architecture
 from aldata.potentials.network import Network
 
 SMALL = Architecture(channels=4, radial_mlp=[8], readout=4, cutoff=4.0)
-ISOLATED = {1: -13.6, 6: -1026.9, 8: -2037.8, 26: -1.5, 29: -0.5}
+ISOLATED = {
+    11: -1300.0,
+    17: -12500.0,
+    13: -2.0,
+    1: -13.6,
+    6: -1026.9,
+    8: -2037.8,
+    26: -1.5,
+    29: -0.5,
+}
 
 
 def ethanol(seed: int, spread: float = 0.1) -> Atoms:

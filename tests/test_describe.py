@@ -1,5 +1,7 @@
 """describe: the contract of every descriptor, and SOAP on molecules and cells."""
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -7,18 +9,20 @@ from ase.build import bulk, fcc111, molecule
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from made_potentials import untrained
 from scipy.spatial.transform import Rotation
 
+from aldata.artifacts.checkpoints import Checkpoint, null_checkpoint
 from aldata.artifacts.conversion import from_atoms
 from aldata.artifacts.frames import Configurations, Descriptors, as_configurations
-from aldata.describe import METHODS, DescribeSettings, describe
+from aldata.describe import NAMES, DescribeSettings, describe
 from aldata.describe import vectors as module
 from aldata.errors import InvalidInput, InvalidParameters
 
 ETHANOL = molecule("CH3CH2OH")
 SPECIES = [1, 6, 8]
 
-every_method = pytest.mark.parametrize("method", sorted(METHODS))
+every_method = pytest.mark.parametrize("method", NAMES)
 
 
 def rattled(atoms: Atoms, seed: int, width: float = 0.05) -> Atoms:
@@ -33,7 +37,15 @@ def configurations(*atoms: Atoms) -> Configurations:
 
 def vectors(*atoms: Atoms, species: list[int] = SPECIES, method: str = "soap") -> np.ndarray:
     settings = DescribeSettings(method=method)
-    return np.asarray(describe(configurations(*atoms), settings, species).descriptor)
+    found = describe(configurations(*atoms), settings, species, model(tuple(species)))
+    assert found.attributes["method"] == method
+    return np.asarray(found.descriptor)
+
+
+@lru_cache(maxsize=8)
+def model(species: tuple[int, ...]) -> Checkpoint:
+    """A model that knows these elements; only method mace looks at it."""
+    return untrained(members=2, numbers=species)
 
 
 @every_method
@@ -120,7 +132,25 @@ def test_identity_is_decided_by_settings_and_species_only() -> None:
     base = identity(DescribeSettings(), [1, 6, 8])
     assert base == identity(DescribeSettings(), [8, 6, 1, 1])
     assert base != identity(DescribeSettings(cutoff=4.4), [1, 6, 8])
+    assert base != identity(DescribeSettings(method="acsf"), [1, 6, 8])
+    assert base == identity(DescribeSettings(acsf={"radial": 5}), [1, 6, 8])
     assert base != identity(DescribeSettings(), [1, 6, 7, 8])
+
+
+def test_a_models_descriptor_is_another_one_for_another_model() -> None:
+    def identity(checkpoint: Checkpoint | None, method: str = "mace") -> str:
+        settings = DescribeSettings(method=method)
+        found = describe(configurations(ETHANOL), settings, SPECIES, checkpoint)
+        return str(found.attributes["descriptor_id"])
+
+    one, other = untrained(seed=0, numbers=SPECIES), untrained(seed=5, numbers=SPECIES)
+    assert identity(one) == identity(one) != identity(other)
+    # before there is a model, SOAP is done, and said
+    assert identity(None) == identity(None, "soap") == identity(one, "soap")
+    nothing = null_checkpoint(np.array(SPECIES), np.zeros(3))
+    found = describe(configurations(ETHANOL), DescribeSettings(method="mace"), SPECIES, nothing)
+    assert found.attributes["method"] == "soap"
+    assert found.attributes["checkpoint"] is None
 
 
 def test_no_frames_give_no_vectors_of_the_right_width() -> None:

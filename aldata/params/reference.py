@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from aldata import describe
 from aldata.acquire.strategies import STRATEGIES
-from aldata.describe.methods import METHODS
 from aldata.label.oracles import ORACLES
 from aldata.params.model import SETTINGS, OracleChoice
 from aldata.potentials import UncertaintySettings
@@ -32,7 +32,7 @@ can differ from a default: `generations.<name>.<verb>`. This page is written by
 
 CHOICES: dict[str, list[str]] = {
     "acquire": list(STRATEGIES),
-    "describe": list(METHODS),
+    "describe": list(describe.NAMES),
     "uncertainty": list(NAMES),
 }
 """Sections with interchangeable ways, and the names of these."""

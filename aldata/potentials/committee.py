@@ -104,6 +104,21 @@ class Committee:
             attributes={"checkpoint": self.checkpoint.digest, "members": self.members},
         )
 
+    def node_features(self, configurations: Configurations, batch_size: int = 8) -> Float:
+        """Invariant features of every atom in the first member, (atom, feature): what its last layer
+        reads, of all layers. No derivative is taken.
+        """
+        model = self.network.model(self.checkpoint.weights[:1])
+        graphs = self.graphs(configurations)
+        found = [np.zeros((0, self.network.architecture.features))]
+        with torch.no_grad():
+            for start in range(0, len(graphs), batch_size):
+                batch = self.batch(graphs[start : start + batch_size])
+                radial, _ = self.network.radial(model, batch)
+                parts = self.network.features(model, batch, radial, batch.harmonics)
+                found.append(torch.cat(parts, dim=2)[0].numpy().astype(np.float64))
+        return np.concatenate(found)
+
     def calculator(self) -> Calculator:
         """An ASE calculator of the committee mean; see `calculator.CommitteeCalculator`."""
         from aldata.potentials.calculator import CommitteeCalculator
