@@ -17,7 +17,7 @@ def label_selection(stage: Stage) -> None:
     """Say how many calls are new before the first is made; refuse to buy history twice."""
     theory = _pinned_theory(stage)
     settings = stage.settings(LabelSettings)
-    ledger = Ledger(stage.home / ".aldata" / "ledger")
+    ledger = Ledger.of_project(stage.home)
     requests = _requests(stage)
     announce(stage, requests, theory, ledger, settings)
     labels, calls = label(requests, theory, ledger, settings, stage.runner("label"))

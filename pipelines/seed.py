@@ -96,7 +96,7 @@ def _labels(stage: Stage, structures: Configurations, theory: Theory, noise: Noi
     if settings.test:
         test = test_trajectory(structures, settings.test, stage.random_seed)
     asked = _requests(atoms, test, noise)
-    ledger = Ledger(stage.home / ".aldata" / "ledger")
+    ledger = Ledger.of_project(stage.home)
     announce(stage, asked, theory, ledger, stage.parameters.label)
     labels, calls = label(asked, theory, ledger, stage.parameters.label, stage.runner("label"))
     stage.write_json("calls", calls)

@@ -12,6 +12,7 @@ COMMANDS = {
     "init": "make a new project: a git and DVC repository with the cycle in it",
     "advance": "add the next generation to params.yaml and run dvc repro",
     "status": "generations, calls, costs, errors, and what is stale",
+    "ledger": "the oracle's calls: stats, show, verify, rebuild, push, pull",
     "upgrade": "bring the project's stages to this version of aldata",
 }
 """Every subcommand and what it does. Each is a module of `aldata.cli` with `configure` and `run`."""

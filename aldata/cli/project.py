@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aldata import provenance
 from aldata.errors import ProjectError
+from aldata.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,14 @@ class Project:
         return self.root / "params.yaml"
 
     @property
-    def ledger(self) -> Path:
-        """Folder of the ledger."""
-        return self.root / ".aldata" / "ledger"
+    def home(self) -> Path:
+        """The main repository: in an experiment's temporary folder, the one that it belongs to."""
+        return Path(os.environ.get("DVC_ROOT") or self.root)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, which experiments share with the main repository. Raises InvalidParameters."""
+        return Ledger.of_project(self.home)
 
 
 def program(name: str) -> str:

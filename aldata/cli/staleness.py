@@ -14,7 +14,6 @@ from aldata.artifacts.geometry_files import read_geometries
 from aldata.artifacts.labelled_files import read_labelled
 from aldata.artifacts.layout import SEED, path_of
 from aldata.cli.project import Project, quiet
-from aldata.ledger import Ledger
 from aldata.params import VERBS, Parameters
 
 STAGES = (*VERBS, "record")
@@ -130,7 +129,7 @@ def _mean_cost(project: Project) -> float | None:
     if not path.exists():
         return None
     theory = store.read_document(path, Theory)
-    return Ledger(project.ledger).mean_cpu_seconds(theory.id)
+    return project.ledger.mean_cpu_seconds(theory.id)
 
 
 def _never_run(changes: Any) -> bool:

@@ -5,6 +5,7 @@
     raw/<2>/<call_id>/<attempt_id>/               the oracle's input and output files
     claims/<call_id>                              held (flock) by the process that computes the call
     damaged/                                      objects that were not what their digest says
+    index.sqlite                                  derived from the calls; may be deleted
 
 `<2>` are the first two digits of the call id. Objects are JSON, {"format", "digest", "content"};
 the digest is the sha256 of the content's canonical JSON and is checked on every read. An object is
@@ -19,10 +20,12 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Self
 
 from aldata.artifacts.calls import Attempt, CallRecord
 from aldata.errors import LedgerError
 from aldata.ledger import claims, objects
+from aldata.ledger.settings import LedgerSettings
 
 MINIMUM_FREE_BYTES = 100 * 1024 * 1024
 """Calls are not started with less free space than this: a result that cannot be stored is lost."""
@@ -34,6 +37,14 @@ class Ledger:
     def __init__(self, folder: Path, minimum_free_bytes: int = MINIMUM_FREE_BYTES) -> None:
         self.folder = Path(folder).absolute()
         self.minimum_free_bytes = minimum_free_bytes
+
+    @classmethod
+    def of_project(cls, root: Path) -> Self:
+        """The ledger of the project at `root` (of an experiment: the main repository).
+
+        Raises InvalidParameters for a configuration that cannot be read.
+        """
+        return cls(LedgerSettings.load(root).path(root))
 
     def ready(self) -> None:
         """Raise LedgerError unless calls can be stored here: writable, with enough free space."""
@@ -56,10 +67,11 @@ class Ledger:
 
     def find(self, call_id: str) -> CallRecord | None:
         """The conclusive record of a call, or None. A damaged one is set aside with a warning."""
-        content = objects.read(self._call(call_id), self.folder / "damaged")
+        path = self.path_of(call_id)
+        content = objects.read(path, self.folder / "damaged")
         if content is None:
             return None
-        return CallRecord.checked(content, where=str(self._call(call_id)), error=LedgerError)
+        return CallRecord.checked(content, where=str(path), error=LedgerError)
 
     def missing(self, call_ids: Iterable[str]) -> list[str]:
         """Those of `call_ids` that have no conclusive record, in their order."""
@@ -67,7 +79,7 @@ class Ledger:
 
     def store(self, record: CallRecord) -> None:
         """Store a conclusive record; it is on the disk when this returns. Raises LedgerError."""
-        objects.write(self._call(record.call_id), record.content(), durable=True)
+        objects.write(self.path_of(record.call_id), record.content(), durable=True)
 
     def claim(self, call_id: str) -> AbstractContextManager[None]:
         """The right to compute a call; waits for another holder. Look again once it is held."""
@@ -86,6 +98,10 @@ class Ledger:
             if content is not None:
                 found.append(Attempt.checked(content, where=str(path), error=LedgerError))
         return found
+
+    def with_attempts(self) -> set[str]:
+        """Ids of all calls of which attempts were written down, with or without a verdict."""
+        return {path.name for path in self.folder.glob("attempts/??/*")}
 
     def raw_folder(self, call_id: str, attempt_id: str) -> Path:
         """The folder for one attempt's input and output files; made if it is not there."""
@@ -117,7 +133,8 @@ class Ledger:
                 break
         return sum(seconds) / len(seconds) if seconds else None
 
-    def _call(self, call_id: str) -> Path:
+    def path_of(self, call_id: str) -> Path:
+        """Where the record of a call lies, if there is one."""
         return self.folder / "calls" / call_id[:2] / f"{call_id}.json"
 
     def _of_call(self, kind: str, call_id: str) -> Path:

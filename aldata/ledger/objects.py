@@ -27,20 +27,25 @@ class DamageError(Exception):
 
 
 def write(path: Path, content: Any, *, durable: bool) -> None:
-    """Write one object: temporary file in the same folder, then rename; never half an object.
-
-    `durable`: it is on the disk, not only in memory, when this returns. Raises LedgerError.
-    """
+    """Write one object; see `write_bytes`."""
     text = json.dumps(
         {"format": FORMAT, "digest": digest.of_json(content), "content": content},
         ensure_ascii=False,
         allow_nan=False,
     )
+    write_bytes(path, text.encode(), durable=durable)
+
+
+def write_bytes(path: Path, data: bytes, *, durable: bool) -> None:
+    """Write one file: temporary file in the same folder, then rename; never half a file.
+
+    `durable`: it is on the disk, not only in memory, when this returns. Raises LedgerError.
+    """
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8") as stream:
-            stream.write(text)
+        with part.open("wb") as stream:
+            stream.write(data)
             stream.flush()
             if durable:
                 os.fsync(stream.fileno())
