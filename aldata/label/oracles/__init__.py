@@ -2,10 +2,16 @@
 
 from aldata.label.oracles.ase import Ase
 from aldata.label.oracles.emt import Emt
+from aldata.label.oracles.espresso import Espresso
 from aldata.label.oracles.protocol import Answer, Oracle, OracleFailure
 from aldata.label.oracles.pyscf import Pyscf
 
-ORACLES: dict[str, type[Oracle]] = {"pyscf": Pyscf, "ase": Ase, "emt": Emt}
+ORACLES: dict[str, type[Oracle]] = {
+    "pyscf": Pyscf,
+    "espresso": Espresso,
+    "ase": Ase,
+    "emt": Emt,
+}
 """Every oracle by the name that `params.yaml` gives it."""
 
 __all__ = ["ORACLES", "Answer", "Oracle", "OracleFailure"]
