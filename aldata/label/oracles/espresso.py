@@ -29,6 +29,9 @@ FIRST_WITH_GTH_STRESS = 7
 """Major version of pw.x from which the stress with GTH pseudopotentials is the strain derivative: in
 6.7 the shear of a displaced silicon cell was half of it."""
 
+TIGHTEST_CONV_THR = 1e-13
+"""SCF tolerance (Ry) below which rounding keeps cells from converging."""
+
 Value = bool | int | float | str
 Section = Literal["control", "system", "electrons"]
 
@@ -153,6 +156,22 @@ class Espresso:
             "extra": own["extra"],
             **{name: own[name] for name in names},
         }
+
+    def tighter(self) -> Self:
+        """A hundredth of the SCF tolerance. Raises OracleUnavailable where it is the smallest."""
+        if self.settings.conv_thr <= TIGHTEST_CONV_THR:
+            raise OracleUnavailable(
+                "pw.x reaches no tighter tolerance",
+                where="oracle.settings.conv_thr",
+                expected=f"more than {TIGHTEST_CONV_THR:g}",
+            )
+        tight = max(self.settings.conv_thr / 100, TIGHTEST_CONV_THR)
+        return type(self)(self.settings.model_copy(update={"conv_thr": tight}))
+
+    def restarted(self) -> Self:
+        """With another share of the new density in mixing: the SCF goes another way."""
+        beta = 0.35 if self.settings.mixing_beta > 0.5 else 0.7
+        return type(self)(self.settings.model_copy(update={"mixing_beta": beta}))
 
     def version(self) -> str:
         """Version that pw.x prints. Raises OracleUnavailable."""

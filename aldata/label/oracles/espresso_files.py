@@ -158,10 +158,10 @@ def answer_of(ended: Ended, configuration: Configuration, tolerance: float) -> A
         converged=True,
         proof={
             "by": "exit code 0, JOB DONE, estimated scf accuracy <= conv_thr",
-            "steps": len(accuracies),
             "accuracy_rydberg": reached,
             "conv_thr_rydberg": tolerance,
         },
+        scf_steps=len(accuracies),
         warnings=_warnings(text),
     )
 
