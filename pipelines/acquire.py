@@ -1,7 +1,7 @@
 """acquire: what to ask the oracle next, from the descriptor store and the committee's predictions."""
 
 from aldata.acquire import AcquireSettings, Pool, acquire
-from aldata.artifacts.documents import Calibration
+from aldata.artifacts.documents import Calibration, Noise
 from aldata.artifacts.frames import Descriptors, Predictions, rows_of
 from pipelines.history import History
 from pipelines.stage import Stage, run
@@ -9,6 +9,7 @@ from pipelines.stage import Stage, run
 
 def acquire_candidates(stage: Stage) -> None:
     """Compare the candidates with the training set of the whole lineage."""
+    settings = stage.settings(AcquireSettings)
     stored = stage.read(Descriptors)
     count = int(stored.attributes["candidates"])
     history = History(stage, stage.parent)
@@ -22,8 +23,10 @@ def acquire_candidates(stage: Stage) -> None:
         predictions=stage.read(Predictions),
         known_ids=history.known_ids,
         calibration=stage.read(Calibration, of=stage.parent),
+        noise=stage.read(Noise),
+        target=(settings.target.energy, settings.target.forces),
     )
-    stage.write(acquire(pool, stage.settings(AcquireSettings), stage.random_seed))
+    stage.write(acquire(pool, settings, stage.random_seed))
 
 
 if __name__ == "__main__":

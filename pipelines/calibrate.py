@@ -13,7 +13,7 @@ def calibrate_checkpoint(stage: Stage) -> None:
     """Fit on the probe frames of the whole lineage; score the parent on this generation's labels."""
     settings = stage.settings(CalibrateSettings)
     history = History(stage, stage.generation)
-    noise = stage.read(Noise, of="seed")
+    noise = stage.read(Noise)
     before = stage.read(Calibration, of=stage.parent)
     probe, _ = history.with_roles(["probe"])
     predictions = predict(stage.read(Checkpoint), probe, stage.parameters.uncertainty)

@@ -41,7 +41,7 @@ def _pinned_theory(stage: Stage) -> Theory:
 
 def _requests(stage: Stage) -> Requests:
     candidates, selection = stage.read(Candidates), stage.read(Selection)
-    noise = stage.read(Noise, of=SEED)
+    noise = stage.read(Noise)
     asked = candidates.take(rows_of(candidates, selection.ids))
     purposes = (PURPOSES.index("acquired"), PURPOSES.index("probe"))
     return Requests(

@@ -11,13 +11,13 @@ from aldata.params import VERBS
 from pipelines.stage import Stage, run
 
 SEED_DOCUMENTS = ("dataset", "theory", "noise", "calls")
-DOCUMENTS = ("dataset", "calibration", "metrics", "history", "calls")
+DOCUMENTS = ("noise", "dataset", "calibration", "metrics", "history", "calls")
 
 
 def record(stage: Stage) -> None:
     """Copy the documents as they are, so that their digests hold; add the reasons for each call."""
     is_seed = stage.generation == layout.SEED
-    names, verbs = (SEED_DOCUMENTS, (layout.SEED,)) if is_seed else (DOCUMENTS, VERBS)
+    names, verbs = (SEED_DOCUMENTS, (layout.SEED,)) if is_seed else (DOCUMENTS, ("noise", *VERBS))
     sources = [layout.path_of(stage.generation, name) for name in names]
     sources += [layout.activity_path(stage.generation, verb) for verb in verbs]
     for source in sources:

@@ -100,15 +100,12 @@ class Stage:
 
     def record(self, started: str) -> None:
         """Write the activity: the last thing a stage does."""
-        parameters = self.parameters.settings_of(self.verb, self.generation).content()
-        everything = self.parameters.content()
-        parameters |= {name: everything[name] for name in FURTHER_SECTIONS.get(self.verb, ())}
         activity = provenance.Activity(
             stage=self.verb,
             generation=self.generation,
             used=self.used,
             generated=self.generated,
-            parameters=parameters,
+            parameters=self._parameters(),
             random_seed=self.random_seed,
             behaviour=self.parameters.behaviour[self.verb],
             started=started,
@@ -118,6 +115,15 @@ class Stage:
         )
         path = layout.activity_path(self.generation, self.verb)
         store.write_document(path, activity)
+
+    def _parameters(self) -> dict[str, Any]:
+        """What the stage obeyed of params.yaml."""
+        if self.verb not in (layout.SEED, *params.VERBS):
+            return {}
+        parameters = self.parameters.settings_of(self.verb, self.generation).content()
+        everything = self.parameters.content()
+        parameters |= {name: everything[name] for name in FURTHER_SECTIONS.get(self.verb, ())}
+        return parameters
 
 
 class Runner:

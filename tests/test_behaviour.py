@@ -33,6 +33,7 @@ from aldata.evaluate import errors
 from aldata.explore import ExploreSettings, explore
 from aldata.label import LabelSettings, Requests, label, resolve
 from aldata.ledger import Ledger
+from aldata.noise import measure, moves
 from aldata.params.model import SETTINGS
 from aldata.seed import SeedSettings, displaced
 
@@ -82,6 +83,7 @@ def turned(folder: Path) -> Cycle:
     found = errors(predictions, answers)
     return Cycle(
         {
+            "noise": _noise(answers),
             "seed": [float(first.positions.sum()), float(first.cell.sum())],
             "label": [*answers.energy.tolist(), float(np.abs(answers.stress).sum())],
             "curate": [["train", "valid", "probe"].index(entries[i]) for i in answers.ids],
@@ -103,6 +105,15 @@ def emt(_: Any) -> Any:
     from ase.calculators.emt import EMT
 
     return EMT()
+
+
+def _noise(answers: Labels) -> list[float]:
+    """The estimates from answers that stand in for each other, and the places asked about."""
+    base, tight = answers.take(range(5)), answers.take(range(5, 10))
+    moved = moves(base, 1)
+    found = measure(base, tight, tight, moved)
+    keys = ("sigma_energy", "sigma_forces", "offset_energy_per_atom")
+    return [*(float(found[key]) for key in keys), float(moved.configurations.positions.sum())]
 
 
 def _picks(first: Candidates, predictions: Any, vectors: Any) -> list[int]:

@@ -105,7 +105,7 @@ def test_stages_use_and_generate_what_dvc_yaml_says(metal: Project) -> None:
             allowed = {p for p in undeclared if p.split("/")[1] in chain}
             own = {f"generations/{generation}/labels.zarr"}
             assert undeclared - allowed - own == set(), f"{verb} reads {undeclared - allowed}"
-            unused = {d for d in deps if d not in {"structures", "test_sets"}} - set(
+            unused = {d for d in deps if d not in {"structures", "test_sets", "noise"}} - set(
                 activity["used"]
             )
             assert not unused, f"{verb} declares but does not read {unused}"
@@ -139,7 +139,7 @@ def test_git_alone_holds_the_record(metal: Project) -> None:
     activities = [
         p for p in tracked if p.startswith("generations/g001/record/") and "activity" in p
     ]
-    assert len(activities) == 8
+    assert len(activities) == 9
 
 
 def test_mlflow_has_a_run_per_generation_and_member(metal: Project) -> None:

@@ -1,4 +1,4 @@
-"""ASE calculators for the tests of the labelling: springs to the origin, with bad habits on demand."""
+"""ASE calculators for the tests of the labelling: springs with bad habits, EMT with known noise."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from ase.calculators.calculator import CalculationFailed, Calculator, all_changes
+from ase.calculators.emt import EMT
 
 FAR = 50.0
 """A configuration whose first atom lies beyond this x (A) brings out the bad habit."""
@@ -89,3 +90,36 @@ class Springs(Calculator):
 
         os.write(1, b"below python\n")
         warnings.warn("grid is coarse", stacklevel=2)
+
+
+class Noisy(EMT):
+    """EMT plus Gaussian noise of known size, drawn from the positions: same question, same answer.
+
+    sigma_energy (eV per frame) and sigma_forces (eV/A per component); bias (eV per atom) shifts all
+    energies alike. `side`: file that gets a line when a computation ends; `seconds`: time it takes.
+    """
+
+    def __init__(
+        self,
+        sigma_energy: float = 0.0,
+        sigma_forces: float = 0.0,
+        bias: float = 0.0,
+        side: str | None = None,
+        seconds: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.sigmas, self.bias = (sigma_energy, sigma_forces), bias
+        self.side, self.seconds = side, seconds
+
+    def calculate(
+        self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes
+    ) -> None:
+        super().calculate(atoms, properties, system_changes)
+        time.sleep(self.seconds)
+        rng = np.random.default_rng(list(atoms.positions.tobytes()))
+        self.results["energy"] += self.sigmas[0] * rng.normal() + self.bias * len(atoms)
+        forces = self.results["forces"]
+        self.results["forces"] = forces + self.sigmas[1] * rng.normal(size=forces.shape)
+        if self.side:
+            with Path(self.side).open("a") as stream:
+                stream.write(f"{self.sigmas} {atoms.symbols} {atoms.positions.tobytes().hex()}\n")

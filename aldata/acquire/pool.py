@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aldata.artifacts.documents import Calibration
+from aldata.artifacts.documents import Calibration, Noise
 from aldata.artifacts.frames import Descriptors, Predictions
 from aldata.digest import NO_HASH
 from aldata.errors import InvalidInput
@@ -28,6 +28,9 @@ class Pool:
     predictions : of the candidates, in the same order; empty before there is a model.
     known_ids : configurations that were asked for before, in any role: never asked again.
     calibration : factors of the model's uncertainties; None counts as 1.
+    noise : numerical noise of the labels that the oracle will give; None counts as 0.
+    target : accuracy asked of energies (eV per atom) and force components (eV/A): the floor of the
+        aleatoric sigmas, without which the information in a label would have no bound.
 
     Raises InvalidInput if these do not belong together.
     """
@@ -37,6 +40,8 @@ class Pool:
     predictions: Predictions
     known_ids: frozenset[str] = frozenset()
     calibration: Calibration | None = None
+    noise: Noise | None = None
+    target: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         if self.has_predictions and self.predictions.ids != self.candidates.ids:
@@ -88,7 +93,19 @@ class Pool:
             predictions=predictions,
             known_ids=self.known_ids,
             calibration=self.calibration,
+            noise=self.noise,
+            target=self.target,
         )
+
+    def aleatoric_energy(self) -> Float:
+        """sigma_al of each candidate's energy, in eV: the noise, or the target times its atoms."""
+        measured = self.noise.sigma_energy if self.noise else 0.0
+        return np.maximum(measured, self.target[0] * self.candidates.row_size)
+
+    @property
+    def aleatoric_forces(self) -> float:
+        """sigma_al of a force component, in eV/A: the noise, or the target where that is larger."""
+        return max(self.noise.sigma_forces if self.noise else 0.0, self.target[1])
 
     def largest_force_variance(self) -> Float:
         """Largest calibrated force variance of any atom, in (eV/A)^2: shape (candidate,).

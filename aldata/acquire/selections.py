@@ -26,6 +26,7 @@ def acquire(pool: Pool, settings: AcquireSettings, seed: int) -> Selection:
     for every strategy. Candidates are looked at in ascending order of id, so their order in the
     pool does not matter. Ranks count the probe first. Attributes: `strategy` (what was done),
     `asked` (what the settings ask for), `reasons`, `settings`, `random_seed`, `pool` (sizes),
+    `aleatoric` (the labels' noise, and the force sigma that information is measured in),
     `warnings`, `facts`, `checkpoint`, `descriptor_id`.
 
     Raises InvalidInput if nothing new is in the pool, or if a candidate's descriptors or
@@ -97,6 +98,10 @@ def _facts(pool: Pool, fresh: Pool, settings: AcquireSettings) -> dict[str, Any]
             "known": known,
             "identical": len(pool) - known - len(fresh),
             "new": len(fresh),
+        },
+        "aleatoric": {
+            "noise": None if pool.noise is None else pool.noise.content(),
+            "sigma_forces": pool.aleatoric_forces,
         },
         "warnings": warnings,
         "checkpoint": pool.checkpoint,

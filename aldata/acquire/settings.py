@@ -16,6 +16,17 @@ def _known(strategy: str) -> str:
     return strategy
 
 
+class Target(Record):
+    """The accuracy that is asked of the model: to resolve less than this is worth nothing."""
+
+    energy: float = Field(
+        default=1e-3, gt=0, description="accuracy asked of the model's energies (eV per atom)"
+    )
+    forces: float = Field(
+        default=2e-2, gt=0, description="accuracy asked of a force component (eV/A)"
+    )
+
+
 class AcquireSettings(Record):
     """How many candidates to ask the oracle about, and how to choose them."""
 
@@ -29,4 +40,7 @@ class AcquireSettings(Record):
         lt=1,
         description="share of the batch that is drawn uniformly and never trained on (1); "
         "at least one frame unless it is 0",
+    )
+    target: Target = Field(
+        default=Target(), description="floor of the label noise that information is measured in"
     )

@@ -33,8 +33,9 @@ FAILURES = (
 )
 """Why a call was rejected or failed."""
 
-PURPOSES = ("acquired", "probe", "imported", "isolated_atom", "test")
-"""Why a label exists. A probe was drawn uniformly; an isolated atom gives E0."""
+PURPOSES = ("acquired", "probe", "imported", "isolated_atom", "test", "noise")
+"""Why a label exists. A probe was drawn uniformly; an isolated atom gives E0; what is asked to measure
+noise is in no data set."""
 
 SAMPLERS = ("given", "displacement", "strain", "dynamics")
 """What proposed a candidate."""

@@ -48,6 +48,11 @@ and name them in params.yaml under `evaluate.test_sets`, for example
 """
 
 
+NOISE = """\
+`aldata noise` keeps here what it measured: one file per level of theory. Let git track them.
+"""
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `aldata init`."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the new project")
@@ -108,8 +113,8 @@ def _empty(folder: Path) -> None:
 def _fill(folder: Path, structures: Path, options: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ".gitignore").write_text(IGNORED)
-    for name in ("dvc.yaml", "params.yaml"):
-        shutil.copyfile(_template(name, name), folder / name)
+    shutil.copyfile(_template("params.yaml", "params.yaml"), folder / "params.yaml")
+    copy_plan(folder)
     copy_stages(folder)
     (folder / "structures").mkdir()
     shutil.copyfile(structures, folder / "structures" / structures.name)
@@ -134,8 +139,13 @@ def copy_stages(folder: Path) -> None:
 
 
 def copy_plan(folder: Path) -> None:
-    """Copy the stages' plan, dvc.yaml, into the project (replacing an older copy)."""
+    """Copy the stages' plan, dvc.yaml, into the project (replacing an older copy).
+
+    The folder of measured noise, which stages depend on, is made if it is not there.
+    """
     shutil.copyfile(_template("dvc.yaml", "dvc.yaml"), folder / "dvc.yaml")
+    (folder / "noise").mkdir(exist_ok=True)
+    (folder / "noise" / "README.md").write_text(NOISE)
 
 
 def _template(installed: str, source: str) -> Path:

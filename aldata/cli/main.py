@@ -13,6 +13,7 @@ COMMANDS = {
     "advance": "add the next generation to params.yaml and run dvc repro",
     "status": "generations, calls, costs, errors, and what is stale",
     "ledger": "the oracle's calls: stats, show, verify, rebuild, push, pull",
+    "noise": "measure the numerical noise of the labels by asking a few of them again",
     "upgrade": "bring the project's stages to this version of aldata",
 }
 """Every subcommand and what it does. Each is a module of `aldata.cli` with `configure` and `run`."""

@@ -9,11 +9,12 @@ from typing import Any
 
 from aldata import provenance, store
 from aldata.acquire.settings import AcquireSettings
-from aldata.artifacts.documents import Theory
+from aldata.artifacts.documents import Noise, Theory
 from aldata.artifacts.geometry_files import read_geometries
 from aldata.artifacts.labelled_files import read_labelled
 from aldata.artifacts.layout import SEED, path_of
 from aldata.cli.project import Project, quiet
+from aldata.noise import NoiseFile, noise_of, path_of_noise
 from aldata.params import VERBS, Parameters
 
 STAGES = (*VERBS, "record")
@@ -47,6 +48,8 @@ def forecasts(project: Project, parameters: Parameters) -> list[Forecast]:
     first: dict[str, str] = {}
     for generation in parameters.in_order():
         own = [verb for verb in STAGES if f"{verb}@{generation}" in changed]
+        if f"noise@{generation}" in changed and _has_other_noise(project, generation):
+            own.append("acquire")
         parent = parameters.parent_of(generation)
         inherited = "explore" if "seed" in changed else INHERITED.get(first.get(parent, ""))
         stages = [stage for stage in STAGES if stage in {inherited, *own}]
@@ -59,6 +62,18 @@ def forecasts(project: Project, parameters: Parameters) -> list[Forecast]:
     if "seed" in changed:
         found.insert(0, _forecast_of_seed(project, parameters, recorded, cost))
     return found
+
+
+def _has_other_noise(project: Project, generation: str) -> bool:
+    """Whether the stage `noise` would write something else: most often it writes the same again."""
+    path = project.root / path_of(generation, "noise")
+    stated_at = project.root / path_of(SEED, "noise")
+    if not path.exists() or not stated_at.exists():
+        return False  # not made yet: the other stages of the generation say what that means
+    stated = store.read_document(stated_at, Noise)
+    file = project.root / path_of_noise(stated.theory_id)
+    measured = store.read_document(file, NoiseFile) if file.exists() else None
+    return noise_of(generation, stated, measured) != store.read_document(path, Noise)
 
 
 def forecast_of_new(project: Project, parameters: Parameters, generation: str) -> Forecast:

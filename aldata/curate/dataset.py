@@ -14,7 +14,7 @@ from aldata.curate.roles import Unit, split
 from aldata.curate.settings import CurateSettings
 from aldata.errors import DamagedArtifact, InvalidInput
 
-STRICTEST_FIRST = ("test", "isolated_atom", "probe", "acquired", "imported")
+STRICTEST_FIRST = ("noise", "test", "isolated_atom", "probe", "acquired", "imported")
 """The purpose that counts when one call was asked for several times."""
 
 

@@ -12,7 +12,7 @@ from aldata.artifacts.frames import Configuration, Configurations, as_configurat
 from aldata.artifacts.schema import PURPOSES
 from aldata.errors import InvalidInput
 
-Purpose = Literal["acquired", "probe", "imported", "isolated_atom", "test"]
+Purpose = Literal["acquired", "probe", "imported", "isolated_atom", "test", "noise"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -36,7 +36,11 @@ SETTINGS: dict[str, type[Record]] = {
 
 VERBS = tuple(SETTINGS)
 
-BEHAVIOUR: dict[str, int] = {"seed": 2, **dict.fromkeys(SETTINGS, 1), "describe": 2, "record": 1}
+BEHAVIOUR: dict[str, int] = {
+    **{"seed": 2, "noise": 1},
+    **dict.fromkeys(SETTINGS, 1),
+    **{"describe": 2, "acquire": 2, "record": 1},
+}
 """Behaviour version per verb. It rises when the same input would give another result, and only then:
 a project's stages depend on it in place of the library's code."""
 
