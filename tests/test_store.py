@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from aldata import store
 from aldata.artifacts.checkpoints import Checkpoint, null_checkpoint
@@ -25,40 +20,6 @@ from aldata.artifacts.frames import (
     as_configurations,
 )
 from aldata.errors import DamagedArtifact
-
-
-@st.composite
-def configurations(draw: st.DrawFn) -> Configurations:
-    frames = []
-    for _ in range(draw(st.integers(0, 4))):
-        n = draw(st.integers(1, 5))
-        rng = np.random.default_rng(draw(st.integers(0, 2**31)))
-        pbc = np.array([draw(st.booleans()) for _ in range(3)])
-        frames.append(
-            Configuration(
-                numbers=rng.integers(1, 90, n),
-                positions=rng.normal(size=(n, 3)),
-                cell=np.where(pbc[:, None], np.eye(3) * 5.0, 0.0),
-                pbc=pbc,
-                charge=draw(st.integers(-3, 3)),
-                spin=draw(st.integers(0, 3)),
-            )
-        )
-    return as_configurations(frames)
-
-
-@settings(max_examples=25, deadline=None)
-@given(frames=configurations())
-def test_what_is_written_is_read_bit_for_bit(
-    frames: Configurations, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    path = tmp_path_factory.mktemp("store") / "c.zarr"
-    written = store.write(path, frames)
-    again = store.read(path, Configurations)
-    assert written == frames.digest == again.digest
-    for name, array in frames.arrays.items():
-        assert again.arrays[name].dtype == array.dtype
-        np.testing.assert_array_equal(again.arrays[name], array)
 
 
 def _pair() -> Configurations:
@@ -186,31 +147,6 @@ def test_a_damaged_document_names_every_violation(tmp_path: Path) -> None:
         store.read_document(path, Noise)
     assert "sigma_energy" in str(caught.value)
     assert "sigma_forcs" in str(caught.value)
-
-
-def test_killed_while_writing_leaves_the_old_or_the_new_store(tmp_path: Path) -> None:
-    script = f"""
-import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
-from pathlib import Path
-from aldata import store
-from test_store import _pair
-frames = _pair()
-print("ready", flush=True)
-while True:
-    store.write(Path({str(tmp_path / "c.zarr")!r}), frames)
-"""
-    store.write(tmp_path / "c.zarr", _pair())
-    for pause in (0.0, 0.013, 0.029, 0.051, 0.083):
-        process = subprocess.Popen(
-            [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(pause)
-        process.kill()
-        process.wait()
-        process.stdout.close()
-        assert store.read(tmp_path / "c.zarr", Configurations).digest == _pair().digest
 
 
 def test_a_read_only_folder_gives_a_clear_error(tmp_path: Path) -> None:
