@@ -2,7 +2,7 @@
 
 from aldata.params.edit import add_generation, next_name, set_behaviour, set_values
 from aldata.params.model import BEHAVIOUR, VERBS, Parameters
-from aldata.params.reading import load
+from aldata.params.reading import load, parent_in
 
 __all__ = [
     "BEHAVIOUR",
@@ -11,6 +11,7 @@ __all__ = [
     "add_generation",
     "load",
     "next_name",
+    "parent_in",
     "set_behaviour",
     "set_values",
 ]

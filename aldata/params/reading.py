@@ -19,12 +19,28 @@ def load(path: Path) -> Parameters:
     return parameters
 
 
+def parent_in(text: str, generation: str) -> str:
+    """The parent that the text of a params.yaml, of any version, names for `generation`.
+
+    Nothing else in it is checked. Raises InvalidParameters for a generation that is not planned.
+    """
+    content = _values(text, "params.yaml")
+    plan = content.get("generations") if isinstance(content, dict) else None
+    entry = (plan or {}).get(generation)
+    if not isinstance(entry, dict) or "parent" not in entry:
+        raise InvalidParameters(
+            f"there is no generation '{generation}'",
+            where="params.yaml: generations",
+            expected=f"one of: {', '.join(['seed', *(plan or {})])}",
+            next_step=f"aldata advance --name {generation}",
+        )
+    return str(entry["parent"])
+
+
 def parsed(path: Path) -> Any:
     """The YAML document as plain values. Raises InvalidParameters."""
-    from ruamel.yaml import YAML, YAMLError
-
     try:
-        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        return _values(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
         raise InvalidParameters(
             "there is no params.yaml here",
@@ -35,8 +51,17 @@ def parsed(path: Path) -> Any:
         raise InvalidParameters(
             f"cannot be read: {problem.strerror or problem}", where=str(path)
         ) from None
-    except (YAMLError, UnicodeDecodeError) as problem:
+    except UnicodeDecodeError as problem:
         raise InvalidParameters(f"not valid YAML: {problem}", where=str(path)) from None
+
+
+def _values(text: str, where: str) -> Any:
+    from ruamel.yaml import YAML, YAMLError
+
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError as problem:
+        raise InvalidParameters(f"not valid YAML: {problem}", where=where) from None
 
 
 def _check_behaviour(parameters: Parameters, path: Path) -> None:

@@ -8,15 +8,18 @@ array lie side by side as one array.
 from __future__ import annotations
 
 import ctypes
+import math
 import mmap
 import os
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from aldata.artifacts.columns import Array
+from aldata.store.metadata import Piece, Shape
 
 MAP_FIXED = 0x10
 """Linux, macOS and the BSDs agree on it; Python does not name it."""
@@ -41,20 +44,26 @@ def _libc() -> Any:
 
 
 class Mapping:
-    """Several files of `each` bytes as one stretch of memory; unmapped when no array uses it."""
+    """Several files as one stretch of memory; unmapped when no array uses it.
 
-    def __init__(self, files: Sequence[Path], each: int) -> None:
+    `lengths` bytes of each file; each begins at the next multiple of `step`, itself a multiple of
+    a page, and `begins` says where.
+    """
+
+    def __init__(self, files: Sequence[str], lengths: Sequence[int], step: int) -> None:
         self._munmap = _libc().munmap  # kept: globals may be gone when the interpreter ends
         self._address = 0
-        self._length = each * len(files)
-        if len(files) == 1:
-            self._address = _map_file(files[0], each, None)
-        else:
-            # Reserve the whole stretch first, then lay each file over its part.
-            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-            self._address = _map(None, self._length, mmap.PROT_READ, flags, -1)
-            for index, file in enumerate(files):
-                _map_file(file, each, self._address + index * each)
+        self.begins: list[int] = []
+        self._length = 0
+        for length in lengths:
+            self.begins.append(self._length)
+            self._length += -(-length // step) * step
+        # Reserve the whole stretch first, then lay each file over its part.
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        self._address = _map(None, self._length, mmap.PROT_READ, flags, -1)
+        for file, begin, length in zip(files, self.begins, lengths, strict=True):
+            if length:
+                _map_file(file, length, self._address + begin)
         self.__array_interface__ = {
             "version": 3,
             "typestr": "|u1",
@@ -67,11 +76,10 @@ class Mapping:
             self._munmap(self._address, self._length)
 
 
-def _map_file(file: Path, length: int, address: int | None) -> int:
+def _map_file(file: str, length: int, address: int) -> None:
     handle = os.open(file, os.O_RDONLY)
     try:
-        fixed = 0 if address is None else MAP_FIXED
-        return _map(address, length, mmap.PROT_READ, mmap.MAP_SHARED | fixed, handle)
+        _map(address, length, mmap.PROT_READ, mmap.MAP_SHARED | MAP_FIXED, handle)
     finally:
         os.close(handle)
 
@@ -84,11 +92,35 @@ def _map(address: int | None, length: int, protection: int, flags: int, handle: 
     return found
 
 
-def bytes_of(files: Sequence[Path], each: int) -> npt.NDArray[np.uint8] | None:
-    """The bytes of files of `each` > 0 bytes as one read-only array.
+def mapped_together(
+    pieces: Sequence[Piece], row_shape: Shape, dtype: np.dtype[Any]
+) -> tuple[Array, npt.NDArray[np.int64]]:
+    """The rows of all pieces in one read-only array, and the row where each piece begins: (piece,).
+
+    Between two pieces lie rows of no meaning: a file begins at a page, and at a whole row. A batch from
+    a hundred stores is then one gather per column. Raises OSError when a file cannot be mapped.
+    """
+    row_bytes = math.prod(row_shape) * dtype.itemsize
+    rows = np.array([piece.rows for piece in pieces], dtype=np.int64)
+    if row_bytes == 0 or rows.sum() == 0:
+        return np.zeros((int(rows.sum()), *row_shape), dtype), np.cumsum(rows) - rows
+    step = math.lcm(mmap.ALLOCATIONGRANULARITY, row_bytes)
+    mapping = Mapping([piece.file for piece in pieces], (rows * row_bytes).tolist(), step)
+    array = np.asarray(mapping).view(dtype).reshape(-1, *row_shape)
+    return array, np.array(mapping.begins, dtype=np.int64) // row_bytes
+
+
+def mapped_whole(pieces: Sequence[Piece], shape: Shape, dtype: np.dtype[Any]) -> Array | None:
+    """An array of this shape as a read-only map of its files.
 
     None where that cannot be shown without a copy: several files that do not end on a page.
     """
-    if len(files) > 1 and each % mmap.ALLOCATIONGRANULARITY:
+    if 0 in shape:
+        return np.zeros(shape, dtype)
+    row_bytes = math.prod(shape[1:]) * dtype.itemsize
+    lengths = [piece.rows * row_bytes for piece in pieces]
+    if any(length % mmap.ALLOCATIONGRANULARITY for length in lengths[:-1]):
         return None
-    return np.asarray(Mapping(files, each))
+    mapping = Mapping([piece.file for piece in pieces], lengths, mmap.ALLOCATIONGRANULARITY)
+    array: Array = np.asarray(mapping)[: sum(lengths)].view(dtype).reshape(shape)
+    return array

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,59 +118,183 @@ def _write(path: Path, document: dict[str, Any]) -> None:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A file that begins with so many rows of an array: little-endian, in C order, uncompressed.
+
+    Its path is a plain string: a union of a hundred stores asks for two thousand.
+    """
+
+    file: str
+    rows: int
+
+
+@dataclass(frozen=True, repr=False)
 class Layout:
-    """A store's attributes and, per array, its Zarr v3 metadata."""
+    """A store's attributes, per array its Zarr v3 metadata, and where the files are.
+
+    path : the store, as errors name it. group : the whole `zarr.json`.
+    locate : the local file of a name inside the store, which need not lie below `path`; None when
+        it is not on this machine.
+    unpack : the array of a name through Zarr, for what cannot be mapped.
+    remake : what to do when the store is damaged.
+    """
 
     path: Path
     attributes: dict[str, Any]
     arrays: dict[str, dict[str, Any]]
     group: dict[str, Any]
+    locate: Callable[[str], str | None]
+    unpack: Callable[[str], Any]
+    remake: str
+
+    def shape(self, name: str) -> Shape:
+        """Shape of an array. Raises DamagedArtifact when there is none of this name."""
+        return tuple(self._of(name)["shape"])
+
+    def dtype(self, name: str) -> np.dtype[Any]:
+        """Type of an array's numbers, little-endian as they lie."""
+        found: np.dtype[Any] = np.dtype(self._of(name)["data_type"]).newbyteorder("<")
+        return found
+
+    def chunk_rows(self, name: str) -> int:
+        """Rows of an array that lie in one chunk."""
+        return int(self._of(name)["chunk_grid"]["configuration"]["chunk_shape"][0])
+
+    def pieces(self, name: str) -> list[Piece] | None:
+        """The files of an array in the order of its rows; None when memory cannot show them.
+
+        Raises DamagedArtifact when a chunk is missing or has the wrong length.
+        """
+        metadata, shape = self._of(name), self.shape(name)
+        if 0 in shape:
+            return []
+        plain = _is_plain(metadata)
+        rows = self.chunk_rows(name)
+        each = rows * math.prod(shape[1:]) * self.dtype(name).itemsize
+        found: list[Piece] = []
+        for key in self._keys(metadata, shape):
+            file = self.locate(f"{name}/{key}")
+            if file is None:
+                return None
+            # Zarr would show a missing chunk as zeros, a compressed one as well.
+            self._check(file, f"{key} of '{name}'", each if plain else None)
+            begin = len(found) * rows
+            found.append(Piece(file, min(rows, shape[0] - begin)))
+        return found if plain else None
+
+    def damaged(self, what: str) -> DamagedArtifact:
+        """The error for a store that is not what it was, with the way back."""
+        return DamagedArtifact(what, where=str(self.path), next_step=self.remake)
 
     def compare(self) -> None:
         """Raise DamagedArtifact unless every `zarr.json` is what was sealed."""
         stated = self.attributes.get("metadata_digest")
         attributes = {k: v for k, v in self.attributes.items() if k != "metadata_digest"}
         if digest.of_json({**self.group, "attributes": attributes}) != stated:
-            raise damaged(self.path, f"{NAME} is not what was sealed")
+            raise self.damaged(f"{NAME} is not what was sealed")
         for name, document in self.arrays.items():
-            if _read(self.path / name / NAME, self.path) != document:
-                raise damaged(self.path, f"{name}/{NAME} is not what was sealed")
+            file = self.locate(f"{name}/{NAME}")
+            if file is not None and _read(Path(file), f"{name}/{NAME}", self.damaged) != document:
+                raise self.damaged(f"{name}/{NAME} is not what was sealed")
+
+    def _of(self, name: str) -> dict[str, Any]:
+        metadata = self.arrays.get(name)
+        if metadata is None:
+            raise self.damaged(f"array '{name}' is missing")
+        return metadata
+
+    def _keys(self, metadata: dict[str, Any], shape: Shape) -> Iterator[str]:
+        grid = metadata["chunk_grid"]["configuration"]["chunk_shape"]
+        counts = [-(-size // chunk) for size, chunk in zip(shape, grid, strict=True)]
+        return ("/".join(["c", *map(str, index)]) for index in np.ndindex(*counts))
+
+    def _check(self, file: str, chunk: str, expected: int | None) -> None:
+        try:
+            size = Path(file).stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            size = -1
+        if size < 0 or (expected is not None and size != expected):
+            raise DamagedArtifact(
+                f"the chunk {chunk} is {'missing' if size < 0 else f'{size} bytes long'}",
+                where=str(self.path),
+                expected="a file" if expected is None else f"{expected} bytes",
+                next_step=self.remake,
+            )
+
+
+def _is_plain(metadata: dict[str, Any]) -> bool:
+    """Chunks of whole rows, little-endian bytes and nothing else: what memory can show."""
+    grid, codecs = metadata["chunk_grid"], metadata["codecs"]
+    return (
+        grid["name"] == "regular"
+        and grid["configuration"]["chunk_shape"][1:] == metadata["shape"][1:]
+        and [codec["name"] for codec in codecs] == ["bytes"]
+        and codecs[0].get("configuration", {}).get("endian", "little") == "little"
+        and metadata["chunk_key_encoding"]
+        == {"name": "default", "configuration": {"separator": "/"}}
+    )
 
 
 def layout_of(path: Path) -> Layout:
     """Read the metadata of the local store at `path`. Raises DamagedArtifact."""
     try:
-        group = json.loads((path / NAME).read_text(encoding="utf-8"))
+        content = (path / NAME).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise DamagedArtifact(
             "does not exist or is not a Zarr store",
             where=str(path),
             next_step="dvc repro (to make it) or dvc pull (to fetch it)",
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
-        raise damaged(path, f"its metadata cannot be read ({problem})") from problem
+    inside = f"{path}/"
+    return parsed_layout(
+        path,
+        content,
+        locate=lambda name: inside + name,
+        unpack=lambda name: _opened(path, name),
+        remake=f"dvc checkout --force {path}  (or dvc repro to rebuild it)",
+        names=lambda: sorted(found.parent.name for found in path.glob(f"*/{NAME}")),
+    )
+
+
+def parsed_layout(
+    path: Path,
+    content: bytes,
+    *,
+    locate: Callable[[str], str | None],
+    unpack: Callable[[str], Any],
+    remake: str,
+    names: Callable[[], list[str]] = list,
+) -> Layout:
+    """The layout in the `content` of a group's `zarr.json`. Raises DamagedArtifact.
+
+    `names` lists the arrays when the group does not hold their metadata; see `Layout`.
+    """
+
+    def problem(what: str) -> DamagedArtifact:
+        return DamagedArtifact(what, where=str(path), next_step=remake)
+
     try:
+        group = json.loads(content)
         arrays = group.get("consolidated_metadata", {}).get("metadata")
         if arrays is None:
-            names = sorted(found.parent.name for found in path.glob(f"*/{NAME}"))
-            arrays = {name: _read(path / name / NAME, path) for name in names}
-        return Layout(path, dict(group["attributes"]), dict(arrays), group)
-    except (AttributeError, KeyError, TypeError, ValueError) as problem:
-        raise damaged(path, f"its metadata cannot be read ({problem!r})") from problem
+            files = {name: f"{name}/{NAME}" for name in names()}
+            arrays = {
+                name: _read(Path(locate(file) or file), file, problem)
+                for name, file in files.items()
+            }
+        return Layout(path, dict(group["attributes"]), dict(arrays), group, locate, unpack, remake)
+    except (AttributeError, KeyError, TypeError, ValueError) as found:
+        raise problem(f"its metadata cannot be read ({found!r})") from found
 
 
-def _read(file: Path, store: Path) -> Any:
+def _opened(path: Path, name: str) -> Any:
+    import zarr
+
+    return zarr.open_array(str(path / name), mode="r")
+
+
+def _read(file: Path, name: str, damaged: Callable[[str], DamagedArtifact]) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
-        name = file.relative_to(store)
-        raise damaged(store, f"{name} is missing or cannot be read ({problem})") from problem
-
-
-def damaged(path: Path, what: str) -> DamagedArtifact:
-    """The error for a store that is not what it was, with the way back."""
-    return DamagedArtifact(
-        what,
-        where=str(path),
-        next_step=f"dvc checkout --force {path}  (or dvc repro to rebuild it)",
-    )
+        raise damaged(f"{name} is missing or cannot be read ({problem})") from problem

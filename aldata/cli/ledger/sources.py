@@ -95,11 +95,6 @@ def _labels_at(root: Path, revision: str) -> dict[str, str]:
 
 def _fetch(root: Path, revision: str, generation: str, scratch: Path) -> None:
     """Copy what a sealed generation needs out of a revision. Raises OSError where DVC has it not."""
-    from dvc.api import DVCFileSystem
-
-    files = DVCFileSystem(url=str(root), rev=revision)
     paths = [path_of(generation, "labels"), path_of(generation, "calls"), path_of(SEED, "theory")]
     for path in paths:
-        target = scratch / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        files.get(path.as_posix(), str(target), recursive=path.suffix == ".zarr")
+        store.copy_at(root, revision, path, scratch / path)
