@@ -1,11 +1,8 @@
 """evaluate: errors on the test sets, the metrics of the generation, the learning curve so far."""
 
-from pathlib import Path
-
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.documents import Calibration
 from aldata.artifacts.frames import Labels, Selection
-from aldata.artifacts.labelled_files import read_labelled
 from aldata.artifacts.layout import SEED
 from aldata.artifacts.schema import PURPOSES
 from aldata.evaluate import (
@@ -25,13 +22,11 @@ from pipelines.stage import Stage, run
 def evaluate(stage: Stage) -> None:
     """The generated test set comes first: it is the one that the learning curve shows."""
     settings = stage.settings(EvaluateSettings)
-    seed = stage.parameters.seed
     committee = Committee.from_checkpoint(stage.read(Checkpoint))
     labels = stage.read(Labels, of=SEED)
     sets = {"generated": labels.take(labels.purpose == PURPOSES.index("test"))}
     for name, path in settings.test_sets.items():
-        sets[name] = read_labelled(Path(path), seed.charge, seed.spin).labels("test")
-        stage.note(Path(path))
+        sets[name] = stage.given(path)
     tests = {name: labels for name, labels in sets.items() if labels.accepted.any()}
     predictions = {name: committee.predict(labels) for name, labels in tests.items()}
     before = stage.read_json("history", of=stage.parent)

@@ -1,14 +1,15 @@
 """seed: from the user's structures to a parent like any other, with no model yet."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from aldata import exchange, store
 from aldata.artifacts.checkpoints import Checkpoint, null_checkpoint
 from aldata.artifacts.documents import Noise, Theory
 from aldata.artifacts.frames import Configurations, Labels
 from aldata.artifacts.geometry_files import read_geometries
-from aldata.artifacts.labelled_files import read_labelled
 from aldata.artifacts.layout import SEED
 from aldata.artifacts.schema import PURPOSES
 from aldata.calibrate import null_calibration
@@ -68,11 +69,9 @@ def _refuse_bad_test_sets(stage: Stage) -> None:
     files = {
         f for plan in plans if isinstance(plan, EvaluateSettings) for f in plan.test_sets.values()
     }
-    learned: set[str] = set()
-    if seed.labels:
-        learned |= set(read_labelled(Path(seed.labels), seed.charge, seed.spin).configurations.ids)
+    learned = set(stage.given(seed.labels).ids) if seed.labels else set()
     for file in sorted(files):
-        ids = read_labelled(Path(file), seed.charge, seed.spin).configurations.ids
+        ids = exchange.given(Path(file), seed.charge, seed.spin, store.read).ids
         if learned & set(ids):
             raise InvalidInput(
                 f"{len(learned & set(ids))} of {len(ids)} frames are in seed.labels as well",
@@ -87,9 +86,7 @@ def _labels(stage: Stage, structures: Configurations, theory: Theory, noise: Noi
     settings = stage.settings(SeedSettings)
     known = []
     if settings.labels:
-        file = read_labelled(Path(settings.labels), settings.charge, settings.spin)
-        stage.note(Path(settings.labels))
-        known.append(file.labels("imported", theory.id, noise.sigma_energy, noise.sigma_forces))
+        known.append(_given(stage, settings.labels, theory, noise))
     numbers = np.concatenate([structures.numbers, *(labels.numbers for labels in known)])
     atoms = isolated_atoms(np.unique(numbers).tolist())
     test = structures.take([])
@@ -100,7 +97,28 @@ def _labels(stage: Stage, structures: Configurations, theory: Theory, noise: Noi
     announce(stage, asked, theory, ledger, stage.parameters.label)
     labels, calls = label(asked, theory, ledger, stage.parameters.label, stage.runner("label"))
     stage.write_json("calls", calls)
-    return Labels.concatenate([*known, labels], labels.attributes)
+    mixed = (
+        {"labels_theory": stage.facts["labels_theory"]} if "labels_theory" in stage.facts else {}
+    )
+    return Labels.concatenate([*known, labels], {**labels.attributes, **mixed})
+
+
+def _given(stage: Stage, path: str, theory: Theory, noise: Noise) -> Labels:
+    """The user's labels, with the project's noise where they state none.
+
+    Another level of theory, allowed by name, is written down: in the activity and in the labels.
+    """
+    labels = stage.given(path)
+    other = exchange.other_theory(labels, theory, stage.parameters.seed.labels_theory, path)
+    if other is not None:
+        stage.facts["labels_theory"] = other
+    return replace(
+        labels,
+        purpose=np.full(len(labels), PURPOSES.index("imported")),
+        trajectory=np.full(len(labels), -1),
+        sigma_energy=np.where(labels.sigma_energy > 0, labels.sigma_energy, noise.sigma_energy),
+        sigma_forces=np.where(labels.sigma_forces > 0, labels.sigma_forces, noise.sigma_forces),
+    )
 
 
 def _requests(atoms: Configurations, test: Configurations, noise: Noise) -> Requests:

@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from aldata import digest, execution, params, provenance, store
+from aldata import digest, exchange, execution, params, provenance, store
 from aldata.artifacts import layout
 from aldata.artifacts.columns import Columns
+from aldata.artifacts.frames import Labels
 from aldata.errors import AldataError, InvalidParameters, ProjectError
 from aldata.provenance.activity import now
 from aldata.records import Record
@@ -79,6 +80,16 @@ class Stage:
     def note(self, path: Path) -> None:
         """Note that a user's own file was used, by the digest of its bytes."""
         self.used[str(path)] = digest.of_file(path)
+
+    def given(self, path: str) -> Labels:
+        """Labelled frames that a user gave, and note that they were used."""
+        seed = self.parameters.seed
+        labels = exchange.given(Path(path), seed.charge, seed.spin, store.read)
+        if Path(path).is_file():
+            self.note(Path(path))
+        else:
+            self.used[path] = labels.digest
+        return labels
 
     def write(self, artifact: Columns | Record, name: str | None = None) -> None:
         """Write an artifact of this generation, and note that it was generated."""

@@ -216,3 +216,16 @@ def test_real_molecules_through_every_format(tmp_path: Path) -> None:
         again = exchange.read(path, Request()).labels
         for column, values in labels.arrays.items():
             assert values.tobytes() == again.arrays[column].tobytes(), (name, column)
+
+
+def test_a_tensor_that_ase_has_ordered_is_not_permuted_again(
+    tmp_path: Path, sheared: Atoms
+) -> None:
+    """ASE makes its own six components of a 3 x 3 `stress`: VASP's order must not apply to them."""
+    ase_write(tmp_path / "a.xyz", sheared, format="extxyz")
+    vasp = exchange.PRESETS["vasp"]
+    labels = exchange.read(tmp_path / "a.xyz", Request(conventions=vasp, theory=THEORY)).labels
+    xz = units.VOIGT_ORDER.index("xz")
+    assert labels.stress[0, xz] == pytest.approx(
+        -sheared.get_stress(voigt=False)[0, 2] / 1602.1766208, rel=1e-7
+    )

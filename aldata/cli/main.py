@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from typing import Any
 
 from aldata.errors import AldataError
 
@@ -14,9 +15,13 @@ COMMANDS = {
     "status": "generations, calls, costs, errors, and what is stale",
     "ledger": "the oracle's calls: stats, show, verify, rebuild, push, pull",
     "noise": "measure the numerical noise of the labels by asking a few of them again",
+    "import": "take in data of others: units and level of theory stated, ids checked",
     "upgrade": "bring the project's stages to this version of aldata",
 }
 """Every subcommand and what it does. Each is a module of `aldata.cli` with `configure` and `run`."""
+
+MODULES = {"import": "importing"}
+"""Modules that cannot have the name of their subcommand: Python keeps it for itself."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,15 +33,19 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, help_text in COMMANDS.items():
         sub = commands.add_parser(name, help=help_text, description=help_text)
-        importlib.import_module(f"aldata.cli.{name}").configure(sub)
+        _module(name).configure(sub)
     return top
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"aldata.cli.{MODULES.get(name, name)}")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; an error that a user can act on is one message and exit code 1."""
     options = parser().parse_args(arguments)
     try:
-        code: int = importlib.import_module(f"aldata.cli.{options.command}").run(options)
+        code: int = _module(options.command).run(options)
     except AldataError as problem:
         print(f"aldata {options.command}: {problem}", file=sys.stderr)
         return 1

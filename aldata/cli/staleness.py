@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aldata import provenance, store
+from aldata import exchange, provenance, store
 from aldata.acquire.settings import AcquireSettings
 from aldata.artifacts.documents import Noise, Theory
 from aldata.artifacts.geometry_files import read_geometries
-from aldata.artifacts.labelled_files import read_labelled
 from aldata.artifacts.layout import SEED, path_of
 from aldata.cli.project import Project, quiet
 from aldata.noise import NoiseFile, noise_of, path_of_noise
@@ -112,7 +111,8 @@ def _elements(root: Path, parameters: Parameters) -> int:
     seed = parameters.seed
     numbers = set(read_geometries(root / seed.structures, seed.index).numbers.tolist())
     if seed.labels:
-        numbers |= set(read_labelled(root / seed.labels).configurations.numbers.tolist())
+        labels = exchange.given(root / seed.labels, seed.charge, seed.spin, store.read)
+        numbers |= set(labels.numbers.tolist())
     return len(numbers)
 
 

@@ -45,7 +45,8 @@ class EvaluateSettings(Record):
 
     test_sets: dict[SetName, SetPath] = Field(
         default={},
-        description=f"files of labelled frames in {FOLDER}/ by name, in any format of ase.io",
+        description=f"labelled frames in {FOLDER}/ by name: files as for `seed.labels`, or what "
+        "`aldata import --as test:NAME` made",
     )
     parity_points: int = Field(
         default=2000, ge=10, le=100_000, description="most points of a parity plot"

@@ -10,6 +10,7 @@ from aldata.exchange.frames import (
     own_statement,
     stated_theory,
 )
+from aldata.exchange.given import SAME, given, other_theory, theory_name
 from aldata.exchange.reading import Imported, read, states_itself
 from aldata.exchange.request import Request
 from aldata.exchange.writing import write
@@ -19,6 +20,7 @@ __all__ = [
     "FORMATS",
     "OWN",
     "PRESETS",
+    "SAME",
     "Conventions",
     "Format",
     "Frame",
@@ -27,9 +29,12 @@ __all__ = [
     "Statement",
     "format_of",
     "frames_of",
+    "given",
+    "other_theory",
     "own_statement",
     "read",
     "stated_theory",
     "states_itself",
+    "theory_name",
     "write",
 ]

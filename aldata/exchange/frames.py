@@ -14,7 +14,7 @@ from aldata.artifacts.columns import Array
 from aldata.artifacts.documents import Theory
 from aldata.artifacts.frames import Candidates, Configurations, Labels
 from aldata.artifacts.schema import KINDS, Variable
-from aldata.exchange.conventions import OWN, Conventions
+from aldata.exchange.conventions import OWN, Conventions, tensor
 from aldata.records import Record
 
 if TYPE_CHECKING:
@@ -155,10 +155,17 @@ def blocks(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
 
 
 def frame_of_atoms(atoms: Atoms) -> Frame:
-    """A frame from `ase.Atoms`: info, arrays and calculator results are its values."""
+    """A frame from `ase.Atoms`: info, arrays and calculator results are its values.
+
+    A calculator's six stress components are in ASE's order, whatever the file's: they become a tensor,
+    so that nobody permutes them again.
+    """
     results = atoms.calc.results if atoms.calc is not None else {}
     arrays = {k: v for k, v in atoms.arrays.items() if k not in {"numbers", "positions"}}
     values = {**atoms.info, **arrays, **{k: v for k, v in results.items() if v is not None}}
+    stress = results.get("stress")
+    if stress is not None and np.shape(stress) == (6,):
+        values["stress"] = tensor(stress)
     return Frame(atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc, values)
 
 

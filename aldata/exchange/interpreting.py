@@ -256,7 +256,7 @@ def as_labels(frames: list[Understood], statement: Statement, source: str) -> La
     attributes: dict[str, Any] = {"theory_id": theory_id, "source": source}
     if statement.theory is not None:
         attributes["theory"] = statement.theory.content()
-    attributes["conventions"] = statement.conventions.content()
+    attributes["source_conventions"] = statement.conventions.content()
     return replace(
         labels,
         call_id=digest.to_bytes(calls),

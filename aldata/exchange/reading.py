@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from aldata import digest
 from aldata.artifacts.frames import Configurations, Labels, as_configurations
@@ -51,8 +50,7 @@ def read(path: Path, request: Request) -> Imported:
     interpreter = Interpreter(statement.conventions, request)
     if not wrong:
         interpreter.take(content.frames)
-        wrong = interpreter.problems
-    _refuse(path, wrong)
+    _refuse(path, wrong, interpreter.problems)
     if not interpreter.kept:
         raise InvalidInput(
             "holds no frame that can be used", where=str(path), expected="accepted calls"
@@ -134,13 +132,17 @@ def source_of(path: Path) -> str:
     return digest.of_json({str(p.relative_to(path)): digest.of_file(p) for p in files})
 
 
-def _refuse(path: Path, wrong: list[Any]) -> None:
-    if wrong:
-        more = f"\n  - and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN + 1 else ""
-        shown = wrong if not more else wrong[:SHOWN]
-        text = "\n  - ".join(shown) + more
-        raise InvalidInput(
-            text if len(wrong) == 1 else f"{len(wrong)} problems:\n  - {text}",
-            where=str(path),
-            next_step="see `aldata import --help` for what to state, or correct the file",
-        )
+def _refuse(path: Path, of_file: list[str], of_frames: list[str]) -> None:
+    """Raise InvalidInput for problems: all of the file, the first ones of its frames."""
+    shown = [*of_file, *of_frames[:SHOWN]]
+    if len(of_frames) > SHOWN:
+        shown.append(f"and {len(of_frames) - SHOWN} more")
+    if not shown:
+        return
+    count = len(of_file) + len(of_frames)
+    text = shown[0] if count == 1 else "\n  - ".join([f"{count} problems:", *shown])
+    raise InvalidInput(
+        text,
+        where=str(path),
+        next_step="see `aldata import --help` for what to state, or correct the file",
+    )

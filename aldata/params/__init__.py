@@ -1,6 +1,6 @@
 """`params.yaml`: read, checked as a whole, merged per generation, and edited with its comments kept."""
 
-from aldata.params.edit import add_generation, next_name, set_behaviour, set_values
+from aldata.params.edit import add_generation, next_name, set_behaviour, set_values, with_values
 from aldata.params.model import BEHAVIOUR, VERBS, Parameters
 from aldata.params.reading import load, parent_in
 
@@ -14,4 +14,5 @@ __all__ = [
     "parent_in",
     "set_behaviour",
     "set_values",
+    "with_values",
 ]

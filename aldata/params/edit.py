@@ -87,6 +87,18 @@ def _edited(path: Path, change: Any) -> None:
     temporary.replace(path)
 
 
+def with_values(parameters: Parameters, values: dict[str, Any]) -> Parameters:
+    """The parameters with values set by dotted name, checked. Raises InvalidParameters."""
+    content = parameters.content()
+    for name, value in values.items():
+        *sections, last = name.split(".")
+        node = content
+        for section in sections:
+            node = node[section]
+        node[last] = value
+    return Parameters.checked(content, "params.yaml")
+
+
 def set_values(path: Path, values: dict[str, Any]) -> None:
     """Set values by dotted name in the file, such as {"seed.charge": -1}."""
 
@@ -95,6 +107,8 @@ def set_values(path: Path, values: dict[str, Any]) -> None:
             *sections, last = name.split(".")
             node = document
             for section in sections:
+                if node.get(section) is None:
+                    node[section] = {}
                 node = node[section]
             node[last] = value
 

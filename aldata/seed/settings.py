@@ -84,7 +84,14 @@ class SeedSettings(Record):
     )
     labels: ProjectFile | None = Field(
         default=None,
-        description="file with labelled frames (energy, forces) to begin with, or null",
+        description="labelled frames (energy, forces) to begin with: a file that states its units, one in "
+        "eV and A that ase.io.read reads, or what `aldata import` made; or null",
+    )
+    labels_theory: str = Field(
+        default="same",
+        min_length=1,
+        description="level of theory of `labels`: 'same' as the oracle's; another one's description or id "
+        "allows to mix it in, by name",
     )
     test: TestSettings | None = Field(
         default=TestSettings(), description="generated test set, or null for none"
