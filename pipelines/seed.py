@@ -29,6 +29,9 @@ from aldata.seed import SeedSettings, displaced, test_trajectory
 from pipelines.purchases import announce
 from pipelines.stage import Stage, run
 
+MIXED = ("labels_theory", "labels_theory_id")
+"""Name and id of another level of theory that labels are mixed in from: facts and attributes."""
+
 
 def seed(stage: Stage) -> None:
     """Everything a generation expects of its parent, under the same names."""
@@ -97,9 +100,7 @@ def _labels(stage: Stage, structures: Configurations, theory: Theory, noise: Noi
     announce(stage, asked, theory, ledger, stage.parameters.label)
     labels, calls = label(asked, theory, ledger, stage.parameters.label, stage.runner("label"))
     stage.write_json("calls", calls)
-    mixed = (
-        {"labels_theory": stage.facts["labels_theory"]} if "labels_theory" in stage.facts else {}
-    )
+    mixed = {name: stage.facts[name] for name in MIXED if name in stage.facts}
     return Labels.concatenate([*known, labels], {**labels.attributes, **mixed})
 
 
@@ -111,7 +112,7 @@ def _given(stage: Stage, path: str, theory: Theory, noise: Noise) -> Labels:
     labels = stage.given(path)
     other = exchange.other_theory(labels, theory, stage.parameters.seed.labels_theory, path)
     if other is not None:
-        stage.facts["labels_theory"] = other
+        stage.facts |= dict(zip(MIXED, (other, labels.attributes["theory_id"]), strict=True))
     return replace(
         labels,
         purpose=np.full(len(labels), PURPOSES.index("imported")),

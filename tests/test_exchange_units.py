@@ -13,8 +13,10 @@ from ase.io import read as ase_read
 from ase.io import write as ase_write
 
 from aldata import exchange, units
+from aldata.artifacts.frames import Labels
 from aldata.errors import InvalidInput
 from aldata.exchange import Conventions, Request
+from aldata.exchange.conventions import tensor
 
 DATA = next(
     (p for folder in Path(__file__).parents if (p := folder / "shared/data").is_dir()), Path()
@@ -191,6 +193,16 @@ def test_the_vasp_preset_is_how_ase_understands_an_outcar() -> None:
     assert mine == pytest.approx(theirs, rel=1e-7)
 
 
+def _work(labels: Labels, first: int, second: int) -> float:
+    """Integral of volume * stress : strain from one cell to the next (eV), by the trapezoidal rule."""
+    cells = labels.cell[[first, second]]
+    strain = np.linalg.inv(cells.mean(axis=0)) @ (cells[1] - cells[0])
+    forces = [
+        abs(np.linalg.det(labels.cell[row])) * tensor(labels.stress[row]) for row in (first, second)
+    ]
+    return float(np.sum(np.mean(forces, axis=0) * (strain + strain.T) / 2))
+
+
 @pytest.mark.skipif(not SILICON.exists(), reason="needs the silicon data beside the project")
 class TestSilicon:
     """The mlearn data: VASP stresses whose order and sign nobody has written down."""
@@ -200,6 +212,38 @@ class TestSilicon:
         found = exchange.read(SILICON, request)
         assert np.isnan(found.labels.stress).all()
         assert "virial_stress_kB_source_order" in " ".join(found.notes)
+
+    def test_vasps_order_and_sign_agree_with_its_energies(self, tmp_path: Path) -> None:
+        """Along each of six strain paths the work of the stress is the difference of the energies.
+
+        The preset `vasp` read into the data: a wrong sign, or xy in the place of yz, would show.
+        """
+        paths: dict[str, list[Atoms]] = {}
+        for atoms in ase_read(SILICON, ":"):
+            if atoms.info["config_type"] == "Elastic":
+                mode, _, strain = atoms.info["description"].partition(", strain ")
+                atoms.info["strain"] = float(strain or 0)
+                paths.setdefault(mode.rpartition("mode ")[2], []).append(atoms)
+        request = Request(
+            conventions=exchange.PRESETS["vasp"],
+            theory=exchange.stated_theory("PBE, VASP"),
+            keys={"stress": "virial_stress_kB_source_order"},
+        )
+        checked = set()
+        for mode, frames in paths.items():
+            frames.sort(key=lambda atoms: atoms.info["strain"])
+            if len(frames) < 2:
+                continue
+            ase_write(tmp_path / "mode.xyz", frames, format="extxyz")
+            labels = exchange.read(tmp_path / "mode.xyz", request).labels
+            for first, second in zip(range(len(labels)), range(1, len(labels)), strict=False):
+                work = _work(labels, first, second)
+                gained = labels.energy[second] - labels.energy[first]
+                assert work == pytest.approx(gained, rel=0.05, abs=0.03), (mode, first)
+                largest = np.argmax(np.abs(labels.stress[first, 3:]))
+                if np.abs(labels.stress[first, 3 + largest]) > 0.02:
+                    checked.add(units.VOIGT_ORDER[3 + largest])
+        assert checked == {"yz", "xz", "xy"}
 
 
 @pytest.mark.skipif(not ACETYLACETONE.exists(), reason="needs the acetylacetone data")

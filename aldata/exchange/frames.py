@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +30,11 @@ FACTS: dict[str, str] = {
     for kind in ("labels", "candidates")
     for variable in KINDS[kind]
     if variable.name not in {*_GEOMETRY, *RESULTS}
-} | {"theory_id": "text", "role": "text"}
+} | {"theory_id": "text", "role": "text", "generation": "text"}
 """What aldata says about a frame beside geometry and results: name, and text, integer or number.
 
 Hashes are hexadecimal text, enumerated quantities the names of `schema`; `role` is that of the call in
-the data set, `theory_id` the level of theory.
+the data set of `generation`, `theory_id` the level of theory.
 """
 
 
@@ -106,10 +106,12 @@ def statement_of(text: Any, where: str) -> Statement:
     return Statement.checked(content, f"{where}: statement", error=InvalidInput)
 
 
-def frames_of(artifact: Configurations, roles: Sequence[str] | None = None) -> Iterator[Frame]:
+def frames_of(
+    artifact: Configurations, added: Mapping[str, Sequence[str]] | None = None
+) -> Iterator[Frame]:
     """The frames of configurations, candidates or labels, in aldata's conventions.
 
-    Results that are NaN are left out: a failed call has none. `roles`, one per frame, are added.
+    Results that are NaN are left out: a failed call has none. added: facts by name, one per frame.
     """
     kind = Labels if isinstance(artifact, Labels) else Candidates
     names = [v for v in kind.variables() if v.name in FACTS and hasattr(artifact, v.name)]
@@ -119,8 +121,7 @@ def frames_of(artifact: Configurations, roles: Sequence[str] | None = None) -> I
         if isinstance(artifact, Labels):
             values |= {"theory_id": artifact.attributes.get("theory_id", "")}
             values |= _results(artifact, row)
-        if roles is not None:
-            values["role"] = roles[row]
+        values |= {name: column[row] for name, column in (added or {}).items()}
         one = artifact[row]
         yield Frame(one.numbers, one.positions, one.cell, one.pbc, values)
 
