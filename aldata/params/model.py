@@ -53,7 +53,9 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 class OracleChoice(Record):
     """Which electronic-structure code answers, its own settings, and how noisy its labels are."""
 
-    name: str = Field(description="which code answers: a name of docs/oracles.md, such as pyscf or espresso")
+    name: str = Field(
+        description="which code answers: a name of docs/oracles.md, such as pyscf or espresso"
+    )
     settings: dict[str, Any] = Field(default={}, description="the oracle's own, checked by it")
     version_policy: VersionPolicy = Field(
         default="major",
