@@ -6,6 +6,7 @@ ledger itself. The worker only writes down what a dead process cannot: how it di
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import secrets
@@ -14,6 +15,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from aldata import digest
 from aldata.artifacts.calls import Attempt
 from aldata.artifacts.documents import Theory
 from aldata.execution import Ending, Keeper
@@ -92,6 +94,12 @@ def _new_attempt(theory: Theory) -> Attempt:
         pid=os.getpid(),
         cores=int(os.environ.get("OMP_NUM_THREADS") or 1),
         scheduler_job=os.environ.get("SLURM_JOB_ID"),
-        version=build(theory).version(),
+        version=_version(theory.oracle, digest.canonical_json(theory.settings)),
         python=platform.python_version(),
     )
+
+
+@lru_cache(maxsize=8)
+def _version(oracle: str, settings: str) -> str:
+    """The oracle's version, which stays while the worker lives: packages are slow to ask for it."""
+    return build(Theory(oracle=oracle, settings=json.loads(settings), record={})).version()

@@ -88,7 +88,9 @@ class Ledger:
     def add_attempt(self, call_id: str, attempt: Attempt) -> None:
         """Write down an attempt, or how one that was written down before has ended."""
         path = self._of_call("attempts", call_id) / f"{attempt.id}.json"
-        objects.write(path, attempt.content(), durable=attempt.outcome != "running")
+        # a conclusive one is on the disk already, in the call's record
+        durable = attempt.outcome not in ("running", "conclusive")
+        objects.write(path, attempt.content(), durable=durable)
 
     def attempts(self, call_id: str) -> list[Attempt]:
         """All attempts at a call so far, the oldest first by name."""
