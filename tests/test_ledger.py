@@ -176,6 +176,33 @@ def test_a_full_disk_leaves_no_half_object(small_disk: Path) -> None:
     assert ledger.missing(stored) == []
 
 
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from made_calls import record
+from aldata.errors import LedgerError
+from aldata.ledger import Ledger
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    Ledger(Path(sys.argv[1])).store(record(1.0))
+except LedgerError as problem:
+    print(problem)
+"""
+
+
+def test_a_limit_on_file_sizes_leaves_no_half_object(tmp_path: Path) -> None:
+    here = str(Path(__file__).parent)
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([here, *(p for p in sys.path if p)])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert os.strerror(errno.EFBIG) in done.stdout
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
 def test_a_read_only_ledger_can_be_read(small_disk: Path) -> None:
     ledger = Ledger(small_disk, minimum_free_bytes=0)
     ledger.store(record())
