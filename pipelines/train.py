@@ -5,29 +5,29 @@ import os
 import numpy as np
 
 from aldata.artifacts.checkpoints import Checkpoint
-from aldata.artifacts.layout import SEED
 from aldata.provenance import surroundings
-from aldata.train import Context, TrainingFrames, TrainSettings, track, train
+from aldata.train import Context, Parent, TrainingFrames, TrainSettings, track, train
 from pipelines.history import History
 from pipelines.stage import Stage, run
 
 
 def train_committee(stage: Stage) -> None:
-    """The isolated atoms' energies are the seed's, for good: an offset would hide in them."""
+    """The isolated atoms' energies are handed down from the seed: an offset would hide in them."""
     settings = stage.settings(TrainSettings)
     history = History(stage, stage.generation)
     labels, roles = history.with_roles(["train", "valid"])
-    atoms = stage.read(Checkpoint, of=SEED)
+    before = stage.read(Checkpoint, of=stage.parent)
     frames = TrainingFrames(
         labels=labels,
         roles=roles,
-        numbers=atoms.numbers,
-        isolated_energies=atoms.isolated_energies,
+        numbers=before.numbers,
+        isolated_energies=before.isolated_energies,
         dataset=history.manifests[-1].digest,
     )
     draws = np.random.SeedSequence(stage.random_seed).generate_state(settings.members)
     seeds = [int(draw) for draw in draws]
-    trained = train(frames, settings, seeds, stage.runner("train"))
+    known, _ = History(stage, stage.parent).with_roles(["train"])
+    trained = train(frames, settings, seeds, stage.runner("train"), Parent(before, known))
     stage.write(trained.checkpoint)
     around = surroundings(stage.project)
     tags = {f"aldata.{key}": around[key] for key in ("git_baseline", "experiment")}

@@ -37,9 +37,17 @@ SETTINGS: dict[str, type[Record]] = {
 VERBS = tuple(SETTINGS)
 
 BEHAVIOUR: dict[str, int] = {
-    **{"seed": 2, "noise": 1},
-    **dict.fromkeys(SETTINGS, 1),
-    **{"describe": 2, "acquire": 2, "record": 1},
+    "seed": 2,
+    "noise": 1,
+    "explore": 1,
+    "describe": 2,
+    "acquire": 2,
+    "label": 1,
+    "curate": 1,
+    "train": 2,
+    "calibrate": 1,
+    "evaluate": 1,
+    "record": 1,
 }
 """Behaviour version per verb. It rises when the same input would give another result, and only then:
 a project's stages depend on it in place of the library's code."""

@@ -22,6 +22,9 @@ from aldata.potentials.network import Network
 
 Float = npt.NDArray[np.float64]
 
+LEAST = 1e-12
+"""Smallest prior precision, as a share of the largest diagonal element of H."""
+
 CHUNK = 8
 """Features whose gradients are taken together; more is bound by memory: slower."""
 
@@ -147,14 +150,22 @@ def information(blocks: Iterable[tuple[Float, Float]], size: int) -> tuple[Float
     return matrix, right
 
 
+def prior_of(matrix: Float, ridge: float) -> Float:
+    """The diagonal of the prior precision P = ridge x diag(H), (parameter,), positive everywhere.
+
+    matrix: H. What no row touches gets a precision that is small, but not zero.
+    """
+    diagonal = np.diag(matrix)
+    return np.asarray(ridge * np.maximum(diagonal, LEAST * diagonal.max()))
+
+
 def solve(matrix: Float, right: Float, start: Float, ridge: float) -> Float:
     """The parameters x that minimise |A x - y|^2 + ridge * sum_i H_ii (x_i - start_i)^2.
 
     matrix: H = A^T A; right: A^T y, both whitened. Scale-free, and what the rows do not determine stays
     at `start`.
     """
-    diagonal = np.maximum(np.diag(matrix), np.diag(matrix).max() * 1e-12)
-    scale = 1 / np.sqrt(diagonal)
+    scale = 1 / np.sqrt(prior_of(matrix, 1.0))
     scaled = matrix * scale[:, None] * scale[None, :]
     residual = (right - matrix @ start) * scale
     step = np.linalg.solve(scaled + ridge * np.eye(len(start)), residual)

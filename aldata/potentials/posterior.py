@@ -18,12 +18,9 @@ import numpy.typing as npt
 from scipy.linalg import cholesky, solve_triangular
 
 from aldata.errors import InvalidInput
+from aldata.potentials.last_layer import prior_of
 
 Float = npt.NDArray[np.float64]
-
-LEAST = 1e-12
-"""Smallest prior precision, as a share of the largest diagonal element of H: what no row of the
-training set touches has a variance that is huge, but finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +49,7 @@ class Posterior:
                 expected="the matrix that training writes",
                 next_step="train this generation again",
             )
-        diagonal = np.diag(information)
-        prior = ridge * np.maximum(diagonal, LEAST * diagonal.max())
+        prior = prior_of(information, ridge)
         return cls(information + np.diag(prior), prior)
 
     @cached_property

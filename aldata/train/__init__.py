@@ -9,8 +9,18 @@ from aldata.train.settings import TrainSettings
 if TYPE_CHECKING:
     from aldata.train.ensemble import Trained, TrainingFrames, train
     from aldata.train.tracking import Context, RunIds, track
+    from aldata.train.updating import Parent
 
-__all__ = ["Context", "RunIds", "TrainSettings", "Trained", "TrainingFrames", "track", "train"]
+__all__ = [
+    "Context",
+    "Parent",
+    "RunIds",
+    "TrainSettings",
+    "Trained",
+    "TrainingFrames",
+    "track",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,6 +29,10 @@ def __getattr__(name: str) -> Any:
         from aldata.train import ensemble
 
         return getattr(ensemble, name)
+    if name == "Parent":
+        from aldata.train.updating import Parent
+
+        return Parent
     if name in ("Context", "RunIds", "track"):
         from aldata.train import tracking
 

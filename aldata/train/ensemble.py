@@ -16,6 +16,7 @@ from aldata.potentials.network import Network
 from aldata.train.loop import Progress
 from aldata.train.member import Member, MemberJob, train_member
 from aldata.train.settings import TrainSettings
+from aldata.train.updating import Parent, starts_of
 
 Runner = Callable[[Callable[[MemberJob], Member], list[MemberJob]], list[Member]]
 """Runs a function on every job, here or on other processes, results in the order of the jobs."""
@@ -49,25 +50,32 @@ class Trained:
 
 
 def train(
-    frames: TrainingFrames, settings: TrainSettings, seeds: Sequence[int], run: Runner
+    frames: TrainingFrames,
+    settings: TrainSettings,
+    seeds: Sequence[int],
+    run: Runner,
+    parent: Parent | None = None,
 ) -> Trained:
-    """Train one member per seed and assemble the checkpoint.
+    """Train one member per seed and assemble the checkpoint; see `updating` for what `parent` is for.
 
-    Raises InvalidInput without training frames, with frames that were not accepted, or if the number
-    of seeds is not the number of members.
+    Raises InvalidInput without training frames, with frames that were not accepted, if the number of
+    seeds is not the number of members, or if the parent is not one that `settings.update` can go on
+    from.
     """
     _check(frames, settings, seeds)
     numbers = [int(z) for z in frames.numbers]
+    train_frames = frames.of("train")
     jobs = [
         MemberJob(
-            train=frames.of("train"),
+            train=train_frames,
             valid=frames.of("valid"),
             numbers=numbers,
             isolated_energies=np.asarray(frames.isolated_energies, dtype=np.float64),
             settings=settings,
             seed=seed,
+            start=start,
         )
-        for seed in seeds
+        for seed, start in zip(seeds, starts_of(parent, train_frames, settings), strict=True)
     ]
     members = run(train_member, jobs)
     network = Network(settings.architecture, numbers, members[0].mean_degree)
@@ -76,7 +84,14 @@ def train(
         information=np.stack([member.information for member in members]),
         numbers=frames.numbers,
         isolated_energies=frames.isolated_energies,
-        attributes={"card": _card(frames, settings, seeds, network), "tensors": network.table()},
+        attributes={
+            "card": {
+                **_card(frames, settings, seeds, network),
+                "prior": [member.prior.tolist() for member in members],
+                "updates": parent.checkpoint.digest if jobs[0].start and parent else None,
+            },
+            "tensors": network.table(),
+        },
     )
     return Trained(checkpoint, [member.history for member in members])
 

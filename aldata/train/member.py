@@ -16,14 +16,17 @@ from aldata.potentials.last_layer import (
     Accuracy,
     information,
     parameters,
+    prior_of,
     rows,
     solve,
     whitened,
     written_back,
 )
+from aldata.potentials.model import Model
 from aldata.potentials.network import Network
 from aldata.train.loop import Flat, Progress, Sample, descend, errors, groups, samples_of
 from aldata.train.settings import TrainSettings
+from aldata.train.updating import Block, Start, updated
 
 Float = npt.NDArray[np.float64]
 
@@ -31,7 +34,7 @@ Float = npt.NDArray[np.float64]
 @dataclass(frozen=True)
 class MemberJob:
     """Everything one member needs: labels of the training and the validation frames, elements with
-    their E0 in eV, settings, and the member's own seed.
+    their E0 in eV, settings, the member's own seed, and where it begins (None: anew).
     """
 
     train: Labels
@@ -40,40 +43,77 @@ class MemberJob:
     isolated_energies: Float
     settings: TrainSettings
     seed: int
+    start: Start | None = None
 
 
 @dataclass(frozen=True)
 class Member:
-    """A trained member: flat weights (weight,), last-layer information (parameter, parameter), the
-    neighbours per atom that its messages are divided by, and one record per validation.
+    """A trained member: flat weights (weight,), last-layer information (parameter, parameter) and
+    prior (parameter,), the neighbours per atom that its messages are divided by, and one record per
+    validation.
     """
 
     weights: Flat
     information: Float
+    prior: Float
     mean_degree: float
     history: list[Progress]
 
 
 def train_member(job: MemberJob) -> Member:
     """Train one member on one thread; equal jobs give equal members."""
-    settings = job.settings
     with _one_thread():
-        graphs = graphs_of(job.train, job.numbers, settings.architecture)
-        train = samples_of(job.train, graphs, job.isolated_energies)
-        looks = graphs_of(job.valid, job.numbers, settings.architecture)
-        valid = samples_of(job.valid, looks, job.isolated_energies)
-        degree = mean_degree(graphs)
-        network = Network(settings.architecture, job.numbers, degree, settings.dtype)
+        if job.start is not None and job.settings.update == "last_layer":
+            return _updated_member(job, job.start)
+        return _trained_member(job)
+
+
+def _trained_member(job: MemberJob) -> Member:
+    settings = job.settings
+    train, valid = _samples(job, job.train), _samples(job, job.valid)
+    if job.start is None:
+        degree = mean_degree([sample.graph for sample in train])
+    else:
+        degree = job.start.mean_degree
+    network = Network(settings.architecture, job.numbers, degree, settings.dtype)
+    if job.start is None:
         start = network.initial_weights(job.seed, *_scale_and_shift(train))
-        found = descend(network, start, train, valid, settings, job.seed)
-        exact = Network(settings.architecture, job.numbers, degree, "float64")
-        weights, matrix = _last_layer(exact, found.weights, train, settings)
-        history = found.history
-        if settings.last_layer and valid:
-            wanted = groups(valid, network, 8)
-            last = {"step": history[-1]["step"] + 1, **errors(network, weights, wanted)}
-            history = [*history, last]
-    return Member(weights, matrix, degree, history)
+    else:
+        start = np.array(job.start.weights)
+        warm = settings.learning_rate * settings.warm_rate
+        settings = settings.model_copy(update={"learning_rate": warm})
+    found = descend(network, start, train, valid, settings, job.seed)
+    exact = Network(settings.architecture, job.numbers, degree, "float64")
+    weights, matrix = _last_layer(exact, found.weights, train, settings)
+    history = found.history
+    if settings.last_layer and valid:
+        last = {"step": history[-1]["step"] + 1}
+        history = [*history, last | errors(network, weights, groups(valid, network, 8))]
+    return Member(weights, matrix, prior_of(matrix, settings.ridge), degree, history)
+
+
+def _updated_member(job: MemberJob, start: Start) -> Member:
+    """The parent's member with its last layer updated: no gradient step is taken."""
+    degree, architecture = start.mean_degree, job.settings.architecture
+    network = Network(architecture, job.numbers, degree, "float64")
+    with torch.no_grad():
+        model = network.model(start.weights[None])
+    added, removed = (
+        list(_blocks(network, model, _samples(job, labels), job.settings))
+        for labels in (start.added, start.removed)
+    )
+    best, matrix = updated(parameters(model), start.information, start.prior, added, removed)
+    weights = written_back(network, start.weights, best)
+    record: Progress = {"step": 0.0}
+    valid = _samples(job, job.valid)
+    if valid:
+        record |= errors(network, weights, groups(valid, network, 8))
+    return Member(weights, matrix, start.prior, degree, [record])
+
+
+def _samples(job: MemberJob, labels: Labels) -> list[Sample]:
+    graphs = graphs_of(labels, job.numbers, job.settings.architecture)
+    return samples_of(labels, graphs, job.isolated_energies)
 
 
 @contextmanager
@@ -98,19 +138,22 @@ def _last_layer(
     network: Network, weights: Flat, train: list[Sample], settings: TrainSettings
 ) -> tuple[Flat, Float]:
     """Weights with the closed-form last layer (if asked for), and its information matrix."""
-    accuracy = Accuracy(
-        settings.energy_accuracy, settings.forces_accuracy, settings.stress_accuracy
-    )
     with torch.no_grad():
         model = network.model(weights[None])
     start = parameters(model)
-
-    def blocks() -> Iterator[tuple[Float, Float]]:
-        for part in groups(train, network, 2):
-            yield whitened(rows(network, model, part.batch), part.targets, part.batch, accuracy)
-
-    matrix, right = information(blocks(), len(start))
+    matrix, right = information(_blocks(network, model, train, settings), len(start))
     if not settings.last_layer:
         return weights, matrix
     best = solve(matrix, right, start, settings.ridge)
     return written_back(network, weights, best), matrix
+
+
+def _blocks(
+    network: Network, model: Model, samples: list[Sample], settings: TrainSettings
+) -> Iterator[Block]:
+    """Rows and targets of the linear model, two frames at a time."""
+    accuracy = Accuracy(
+        settings.energy_accuracy, settings.forces_accuracy, settings.stress_accuracy
+    )
+    for part in groups(samples, network, 2):
+        yield whitened(rows(network, model, part.batch), part.targets, part.batch, accuracy)

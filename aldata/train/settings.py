@@ -16,6 +16,14 @@ class TrainSettings(Record):
     """
 
     members: int = Field(default=4, ge=1, le=64, description="potentials in the ensemble")
+    update: Literal["retrain", "warm_start", "last_layer"] = Field(
+        default="retrain",
+        description="retrain: anew; warm_start: on from the parent's weights; last_layer: the "
+        "parent's features, its last layer updated in closed form with the new labels",
+    )
+    warm_rate: float = Field(
+        default=0.25, gt=0, le=1, description="share of the learning rate after a warm start (1)"
+    )
     architecture: Architecture = Field(default=Architecture(), description="the potential")
     steps: int = Field(
         default=3000, ge=1, description="gradient steps, whatever the number of frames"
