@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
 
-from aldata.artifacts.conversion import from_atoms
+from aldata.artifacts.conversion import from_atoms, to_atoms
 from aldata.artifacts.frames import Configuration
 
 WATER = from_atoms(molecule("H2O"))
@@ -115,6 +118,23 @@ def _with_pw_x(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
     return {}
 
 
+def _recorded(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    """EMT's labels of all that the contract asks, in a file that keeps every digit."""
+    questions = [COPPER, rotated(COPPER)]
+    for sign in (1, -1):
+        questions += [moved(COPPER, sign)]
+        questions += [strained(COPPER, directions, sign) for directions in STRESSES.values()]
+    frames = [to_atoms(question) for question in questions]
+    for atoms in frames:
+        atoms.calc = EMT()
+        results = {
+            k: getattr(atoms, f"get_{k}")() for k in ("potential_energy", "forces", "stress")
+        }
+        atoms.calc = SinglePointCalculator(atoms, energy=results.pop("potential_energy"), **results)
+    write(folder / "labelled.traj", frames)
+    return {"file": str(folder / "labelled.traj")}
+
+
 EXAMPLES = {
     "pyscf": Example(
         "pyscf",
@@ -156,6 +176,26 @@ EXAMPLES = {
         rattled(bulk("Cu", cubic=True) * (2, 1, 1)),
         replace(COPPER, charge=1),
         1e-9,
+    ),
+    "tblite": Example(
+        "tblite",
+        {},
+        rattled(molecule("CH3OH")),
+        replace(WATER, spin=1),
+        1e-4,
+        starved={"max_iterations": 2},
+    ),
+    "tblite cell": Example(
+        "tblite",
+        {"allow_periodic": True},
+        rattled(sheared(bulk("Si", cubic=True))),
+        replace(WATER, charge=1),
+        1e-4,
+        stress=1e-4,
+        starved={"max_iterations": 2},
+    ),
+    "replay": Example(
+        "replay", {"source": "EMT of ASE"}, COPPER, HYDROXYL, 1e-9, prepare=_recorded
     ),
     "emt": Example("emt", {}, COPPER, from_atoms(molecule("SiH4")), 1e-9),
 }

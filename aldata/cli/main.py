@@ -16,6 +16,7 @@ COMMANDS = {
     "ledger": "the oracle's calls: stats, show, verify, rebuild, push, pull",
     "noise": "measure the numerical noise of the labels by asking a few of them again",
     "import": "take in data of others: units and level of theory stated, ids checked",
+    "doctor": "is everything there that the next call needs? what is missing is named",
     "upgrade": "bring the project's stages to this version of aldata",
 }
 """Every subcommand and what it does. Each is a module of `aldata.cli` with `configure` and `run`."""

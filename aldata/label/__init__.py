@@ -1,6 +1,7 @@
 """Label: ask an oracle for energies and forces, once per configuration and level of theory."""
 
 from aldata.label.book import CallBook
+from aldata.label.inspection import Finding, finding_of, inspect_oracle
 from aldata.label.labelling import expected_cost, expected_new, label, refuse_impossible
 from aldata.label.oracles import ORACLES, Answer, Oracle, OracleFailure
 from aldata.label.requests import Requests, isolated_atoms
@@ -11,13 +12,16 @@ __all__ = [
     "ORACLES",
     "Answer",
     "CallBook",
+    "Finding",
     "LabelSettings",
     "Oracle",
     "OracleFailure",
     "Requests",
     "expected_cost",
     "expected_new",
+    "finding_of",
     "from_theory",
+    "inspect_oracle",
     "isolated_atoms",
     "label",
     "refuse_impossible",

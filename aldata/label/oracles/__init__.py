@@ -5,12 +5,16 @@ from aldata.label.oracles.emt import Emt
 from aldata.label.oracles.espresso import Espresso
 from aldata.label.oracles.protocol import Answer, Oracle, OracleFailure
 from aldata.label.oracles.pyscf import Pyscf
+from aldata.label.oracles.replay import Replay
+from aldata.label.oracles.tblite import Tblite
 
 ORACLES: dict[str, type[Oracle]] = {
     "pyscf": Pyscf,
     "espresso": Espresso,
-    "ase": Ase,
+    "tblite": Tblite,
     "emt": Emt,
+    "ase": Ase,
+    "replay": Replay,
 }
 """Every oracle by the name that `params.yaml` gives it."""
 
