@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +103,7 @@ def test_a_ledger_that_cannot_be_written_is_named(
     monkeypatch.chdir(project.root)
     (project.root / ".aldata").mkdir(exist_ok=True)
     blocked = project.root / ".aldata" / "ledger"
-    if blocked.exists():
-        blocked.rmdir()
+    shutil.rmtree(blocked, ignore_errors=True)
     blocked.write_text("a file where the folder should be")
     try:
         code, found = findings(capsys)
