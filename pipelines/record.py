@@ -17,7 +17,7 @@ DOCUMENTS = ("noise", "dataset", "calibration", "metrics", "history", "calls")
 def record(stage: Stage) -> None:
     """Copy the documents as they are, so that their digests hold; add the reasons for each call."""
     is_seed = stage.generation == layout.SEED
-    names, verbs = (SEED_DOCUMENTS, (layout.SEED,)) if is_seed else (DOCUMENTS, ("noise", *VERBS))
+    names, verbs = (SEED_DOCUMENTS, (layout.SEED,)) if is_seed else (DOCUMENTS, VERBS)
     sources = [layout.path_of(stage.generation, name) for name in names]
     sources += [layout.activity_path(stage.generation, verb) for verb in verbs]
     for source in sources:

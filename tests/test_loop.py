@@ -139,7 +139,7 @@ def test_git_alone_holds_the_record(metal: Project) -> None:
     activities = [
         p for p in tracked if p.startswith("generations/g001/record/") and "activity" in p
     ]
-    assert len(activities) == 9
+    assert len(activities) == 8
 
 
 def test_mlflow_has_a_run_per_generation_and_member(metal: Project) -> None:

@@ -17,7 +17,7 @@ from conftest import EMT_TEST
 from projects import BIN, Project, made
 from scipy.stats import chi2
 
-from aldata import store
+from aldata import digest, store
 from aldata.artifacts.documents import Noise
 from aldata.artifacts.frames import Labels
 from aldata.noise import NoiseFile
@@ -124,6 +124,8 @@ def test_a_measurement_reaches_labels_and_calibration_and_repeats_no_call(noisy:
     assert selection["attributes"]["aleatoric"]["sigma_forces"] == max(2e-2, measured.sigma_forces)
     used = noisy.json("g000", "record/calibrate.activity")["used"]
     assert used["generations/g000/noise.json"] == noise.digest
+    used = noisy.json("g000", "noise.activity")["used"]
+    assert used[f"noise/{path.name}"] == digest.of_file(path)
     assert noisy.json("g000", "record/noise")["sigma_forces"] == measured.sigma_forces
 
 
