@@ -37,7 +37,9 @@ class History:
             labels = self.stage.read(Labels, of=manifest.generation)
             check_results(manifest, labels)
             parts.append(labels)
-        return Labels.concatenate(parts, parts[-1].attributes)
+        fallbacks = [item for part in parts for item in part.attributes.get("fallbacks", [])]
+        more = {"fallbacks": fallbacks} if fallbacks else {}
+        return Labels.concatenate(parts, {**parts[-1].attributes, **more})
 
     @property
     def lineage(self) -> Lineage:

@@ -7,20 +7,40 @@ from aldata.artifacts.frames import Candidates, Selection, rows_of
 from aldata.artifacts.layout import SEED
 from aldata.artifacts.schema import PURPOSES
 from aldata.errors import InvalidParameters
-from aldata.label import LabelSettings, Requests, label, resolve
+from aldata.label import (
+    LabelSettings,
+    Requests,
+    failed_requests,
+    fallback_theory,
+    label,
+    resolve,
+    with_fallback,
+)
 from aldata.ledger import Ledger
 from pipelines.purchases import announce
 from pipelines.stage import Stage, run
 
 
 def label_selection(stage: Stage) -> None:
-    """Say how many calls are new before the first is made; refuse to buy history twice."""
+    """Say how many calls are new before the first is made; refuse to buy history twice.
+
+    A call that failed is asked again at the fallbacks' levels of theory, if there are any.
+    """
     theory = _pinned_theory(stage)
     settings = stage.settings(LabelSettings)
     ledger = Ledger.of_project(stage.home)
     requests = _requests(stage)
     announce(stage, requests, theory, ledger, settings)
     labels, calls = label(requests, theory, ledger, settings, stage.runner("label"))
+    choice = stage.parameters.oracle
+    for name, fallback in settings.fallbacks.items():
+        again = failed_requests(labels, fallback)
+        if len(again.configurations) == 0:
+            continue
+        other = fallback_theory(name, fallback, theory, choice.settings, choice.version_policy)
+        announce(stage, again, other, ledger, settings)
+        answers, facts = label(again, other, ledger, settings, stage.runner(f"label {name}"))
+        labels, calls = with_fallback(labels, answers, name), calls + facts
     stage.write(labels)
     stage.write_json("calls", calls)
 

@@ -96,7 +96,8 @@ class Noisy(EMT):
     """EMT plus Gaussian noise of known size, drawn from the positions: same question, same answer.
 
     sigma_energy (eV per frame) and sigma_forces (eV/A per component); bias (eV per atom) shifts all
-    energies alike. `side`: file that gets a line when a computation ends; `seconds`: time it takes.
+    energies alike. `side`: file that gets a line when a computation ends; `seconds`: time it takes;
+    `failing`: share of the cells and molecules that do not converge.
     """
 
     def __init__(
@@ -106,8 +107,10 @@ class Noisy(EMT):
         bias: float = 0.0,
         side: str | None = None,
         seconds: float = 0.0,
+        failing: float = 0.0,
     ) -> None:
         super().__init__()
+        self.failing = failing
         self.sigmas, self.bias = (sigma_energy, sigma_forces), bias
         self.side, self.seconds = side, seconds
 
@@ -117,6 +120,8 @@ class Noisy(EMT):
         super().calculate(atoms, properties, system_changes)
         time.sleep(self.seconds)
         rng = np.random.default_rng(list(atoms.positions.tobytes()))
+        if len(atoms) > 1 and rng.random() < self.failing:
+            raise CalculationFailed("SCF not converged in 60 cycles")
         self.results["energy"] += self.sigmas[0] * rng.normal() + self.bias * len(atoms)
         forces = self.results["forces"]
         self.results["forces"] = forces + self.sigmas[1] * rng.normal(size=forces.shape)

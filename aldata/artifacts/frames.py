@@ -120,7 +120,9 @@ class Candidates(Configurations):
 class Labels(Configurations):
     """What the oracle answered: results of accepted calls, NaN and a reason for the others.
 
-    Attributes: `theory_id`.
+    Attributes: `theory_id`; and where calls were asked again at another level of theory,
+    `fallbacks`: a list of records with `name`, `theory_id` and `calls`. All other calls are at
+    `theory_id`.
     """
 
     KIND: ClassVar[str] = "labels"
@@ -146,6 +148,19 @@ class Labels(Configurations):
     def call_ids(self) -> list[str]:
         """Call ids of the frames, hexadecimal."""
         return digest.to_hex(self.call_id)
+
+    @property
+    def fallback_of_call(self) -> dict[str, str]:
+        """The fallback, by name, of every call that is not at the level of theory `theory_id`."""
+        items = self.attributes.get("fallbacks", [])
+        return {call: item["name"] for item in items for call in item["calls"]}
+
+    @property
+    def theory_ids(self) -> list[str]:
+        """Level of theory of every frame."""
+        items = self.attributes.get("fallbacks", [])
+        other = {call: str(item["theory_id"]) for item in items for call in item["calls"]}
+        return [other.get(call, str(self.attributes["theory_id"])) for call in self.call_ids]
 
 
 def result_digest(

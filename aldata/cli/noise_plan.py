@@ -107,7 +107,9 @@ def _theory(project: Project, parameters: Parameters) -> Theory:
 def _accepted(
     project: Project, parameters: Parameters, generation: str | None
 ) -> tuple[Labels, list[str]]:
-    """Accepted calls, each configuration once, in ascending order of ids; and their generations."""
+    """Accepted calls at the project's level of theory, each configuration once, in ascending order of
+    ids; and the generation of each.
+    """
     if generation not in (None, SEED):
         parameters.plan_of(str(generation))
     names = [generation] if generation else [SEED, *parameters.in_order()]
@@ -117,7 +119,8 @@ def _accepted(
         if not path.exists():
             continue
         labels = store.read(path, Labels)
-        labels = labels.take(labels.accepted & np.isin(labels.purpose, OURS))
+        usual = np.array([call not in labels.fallback_of_call for call in labels.call_ids], bool)
+        labels = labels.take(labels.accepted & usual & np.isin(labels.purpose, OURS))
         parts.append(labels)
         origins += [name] * len(labels)
     if not parts:

@@ -13,6 +13,7 @@ from aldata.artifacts.documents import Noise, Theory
 from aldata.artifacts.geometry_files import read_geometries
 from aldata.artifacts.layout import SEED, path_of
 from aldata.cli.project import Project, quiet
+from aldata.label.settings import LabelSettings
 from aldata.noise import NoiseFile, noise_of, path_of_noise
 from aldata.params import VERBS, Parameters
 
@@ -55,7 +56,14 @@ def forecasts(project: Project, parameters: Parameters) -> list[Forecast]:
         if stages:
             first[generation] = stages[0]
     found = [
-        _forecast(generation, stage, parameters, recorded, cost, changed)
+        _forecast(
+            generation,
+            stage,
+            _most_calls(project.root, parameters, generation),
+            recorded,
+            cost,
+            changed,
+        )
         for generation, stage in first.items()
     ]
     if "seed" in changed:
@@ -77,8 +85,7 @@ def _has_other_noise(project: Project, generation: str) -> bool:
 
 def forecast_of_new(project: Project, parameters: Parameters, generation: str) -> Forecast:
     """What a generation that was just added to the plan will cost, without asking DVC again."""
-    settings = parameters.settings_of("acquire", generation)
-    calls = settings.batch if isinstance(settings, AcquireSettings) else 0
+    calls = _most_calls(project.root, parameters, generation)
     cost = _mean_cost(project)
     return Forecast(
         generation=generation,
@@ -88,6 +95,16 @@ def forecast_of_new(project: Project, parameters: Parameters, generation: str) -
         new_calls_at_most=calls,
         oracle_seconds=None if cost is None else cost * calls,
     )
+
+
+def _most_calls(root: Path, parameters: Parameters, generation: str) -> int:
+    """The batch; with fallbacks, all of it failing at each, and as many isolated atoms at most."""
+    acquire = parameters.settings_of("acquire", generation)
+    label = parameters.settings_of("label", generation)
+    batch = acquire.batch if isinstance(acquire, AcquireSettings) else 0
+    fallbacks = len(label.fallbacks) if isinstance(label, LabelSettings) else 0
+    elements = _elements(root, parameters) if fallbacks else 0
+    return batch + fallbacks * (batch + elements)
 
 
 def _forecast_of_seed(
@@ -119,14 +136,12 @@ def _elements(root: Path, parameters: Parameters) -> int:
 def _forecast(
     generation: str,
     stage: str,
-    parameters: Parameters,
+    most: int,
     recorded: set[str],
     cost: float | None,
     changed: dict[str, Any],
 ) -> Forecast:
-    settings = parameters.settings_of("acquire", generation)
-    batch = settings.batch if isinstance(settings, AcquireSettings) else 0
-    calls = batch if STAGES.index(stage) <= STAGES.index("label") else 0
+    calls = most if STAGES.index(stage) <= STAGES.index("label") else 0
     never = _never_run(changed.get(f"record@{generation}"))
     return Forecast(
         generation=generation,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import numpy as np
+
 from aldata import digest
 from aldata.artifacts.documents import Entry, Manifest, Parent, Retraction
 from aldata.artifacts.frames import Labels
 from aldata.artifacts.schema import PURPOSES, STATUSES
 from aldata.curate.chain import Lineage, check_retractions
+from aldata.curate.mixing import refuse_offsets, set_apart
 from aldata.curate.placement import Placed, place
 from aldata.curate.roles import Unit, split
 from aldata.curate.settings import CurateSettings
@@ -28,7 +31,8 @@ def curate(
 ) -> Manifest:
     """The data set of `generation`: every call of `labels`, with its role for good.
 
-    Failed and rejected calls, isolated atoms and test frames have role none; probe frames are never
+    Failed and rejected calls, isolated atoms, test frames and calls at a fallback's level of theory
+    that `settings.mix` does not name have role none; probe frames are never
     trained on, in any generation. A call that an ancestor used keeps its role; a near-copy of an
     ancestor's frame gets that frame's role (a probe frame that copies one to learn from gets none:
     it may neither be trained on nor test anything). Near-copies within the generation share one
@@ -48,6 +52,7 @@ def curate(
             expected="one level of theory in a lineage",
         )
     labels = _one_row_per_call(labels, generation)
+    refuse_offsets(labels, lineage, settings, generation)
     already = {item.call for manifest in lineage.manifests for item in manifest.retracted}
     check_retractions(
         [item.call for item in settings.retract], lineage.calls | set(labels.call_ids), generation
@@ -89,7 +94,7 @@ def _one_row_per_call(labels: Labels, generation: str) -> Labels:
 def _entries(
     labels: Labels, lineage: Lineage, settings: CurateSettings, generation: str, random_seed: int
 ) -> list[Entry]:
-    frames = _comparable(labels)
+    frames = _comparable(labels, set_apart(labels, settings.mix))
     origins = dict(zip(labels.call_ids, _origins(labels, generation), strict=True))
     placed = place(frames, _earlier(lineage), lineage.roles, settings.duplicate_tolerance)
     by_call = dict(zip(frames.call_ids, placed, strict=True))
@@ -134,14 +139,21 @@ def _origins(labels: Labels, generation: str) -> list[str]:
     ]
 
 
-def _comparable(labels: Labels) -> Labels:
-    """Accepted frames of the system: an isolated atom gives E0, and is nobody's copy."""
-    return labels.take(labels.accepted & (labels.purpose != PURPOSES.index("isolated_atom")))
+def _comparable(labels: Labels, apart: set[str]) -> Labels:
+    """Accepted frames of the system, at a level of theory of the data set (not those in `apart`).
+
+    An isolated atom gives E0, and is nobody's copy.
+    """
+    ours = np.array([call not in apart for call in labels.call_ids], dtype=bool)
+    atoms = labels.purpose == PURPOSES.index("isolated_atom")
+    return labels.take(labels.accepted & ours & ~atoms)
 
 
 def _earlier(lineage: Lineage) -> Labels:
     """The lineage's frames, one row per call, in the order of call ids."""
-    frames = _comparable(lineage.labels)
+    fallbacks = lineage.labels.fallback_of_call
+    apart = {call for call in fallbacks if lineage.roles.get(call, "none") == "none"}
+    frames = _comparable(lineage.labels, apart)
     rows = {call: row for row, call in enumerate(frames.call_ids)}
     strangers = sorted(set(rows) - set(lineage.roles))
     if strangers:

@@ -27,3 +27,13 @@ class CurateSettings(Record):
         default=[],
         description="calls (id and reason) not to be used any more, from this generation on",
     )
+    mix: list[str] = Field(
+        default=[],
+        description="names of `label.fallbacks` whose answers may be trained on like the others",
+    )
+    mix_offset: float = Field(
+        default=1e-3,
+        ge=0,
+        description="largest difference of an isolated atom's energy between the levels of theory "
+        "that are mixed (eV)",
+    )

@@ -1,6 +1,7 @@
 """Label: ask an oracle for energies and forces, once per configuration and level of theory."""
 
 from aldata.label.book import CallBook
+from aldata.label.fallbacks import failed_requests, fallback_theory, with_fallback
 from aldata.label.inspection import Finding, finding_of, inspect_oracle
 from aldata.label.labelling import expected_cost, expected_new, label, refuse_impossible
 from aldata.label.oracles import ORACLES, Answer, Oracle, OracleFailure
@@ -19,6 +20,8 @@ __all__ = [
     "Requests",
     "expected_cost",
     "expected_new",
+    "failed_requests",
+    "fallback_theory",
     "finding_of",
     "from_theory",
     "inspect_oracle",
@@ -28,4 +31,5 @@ __all__ = [
     "resolve",
     "restarted",
     "tighter",
+    "with_fallback",
 ]

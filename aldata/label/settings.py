@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Any
 
+from pydantic import AfterValidator, Field
+
+from aldata.artifacts.schema import FAILURES
 from aldata.records import Record
+
+
+def _a_failure(name: str) -> str:
+    if name not in FAILURES[1:]:
+        raise ValueError(f"no such failure; one of: {', '.join(FAILURES[1:])}")
+    return name
+
+
+class Fallback(Record):
+    """Other settings for calls that failed: another level of theory, and recorded as such."""
+
+    settings: dict[str, Any] = Field(description="laid over oracle.settings")
+    after: list[Annotated[str, AfterValidator(_a_failure)]] = Field(
+        default=["not_converged"], min_length=1, description="failures after which it is asked"
+    )
 
 
 class LabelSettings(Record):
@@ -34,4 +52,9 @@ class LabelSettings(Record):
         ge=1,
         le=10,
         description="attempts at a crashing call before a run gives it up (1)",
+    )
+    fallbacks: dict[str, Fallback] = Field(
+        default={},
+        description="by name, in this order: settings at which a failed call is asked again; what "
+        "they answer is trained on only if `curate.mix` names them",
     )

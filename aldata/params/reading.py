@@ -16,6 +16,7 @@ def load(path: Path) -> Parameters:
     for generation in parameters.generations:
         for verb in VERBS:
             parameters.settings_of(verb, generation)
+        _check_mix(parameters, generation)
     return parameters
 
 
@@ -35,6 +36,19 @@ def parent_in(text: str, generation: str) -> str:
             next_step=f"aldata advance --name {generation}",
         )
     return str(entry["parent"])
+
+
+def _check_mix(parameters: Parameters, generation: str) -> None:
+    """Raise InvalidParameters for a level of theory to mix that no fallback has."""
+    curate, label = (parameters.settings_of(verb, generation) for verb in ("curate", "label"))
+    mix, fallbacks = curate.content()["mix"], label.content()["fallbacks"]
+    unknown = [name for name in mix if name not in fallbacks]
+    if unknown:
+        raise InvalidParameters(
+            f"there is no fallback {', '.join(unknown)}",
+            where=f"params.yaml: curate.mix (generation {generation})",
+            expected=f"names of label.fallbacks: {', '.join(fallbacks) or '(none)'}",
+        )
 
 
 def parsed(path: Path) -> Any:
