@@ -17,6 +17,7 @@ from aldata.artifacts.frames import Labels
 from aldata.artifacts.schema import FAILURES, PURPOSES
 from aldata.curate import CurateSettings, Lineage, curate
 from aldata.errors import InvalidInput, InvalidParameters
+from aldata.exchange.frames import frames_of
 from aldata.label import (
     LabelSettings,
     Requests,
@@ -68,6 +69,7 @@ def test_a_failure_is_kept_and_its_fallback_is_another_level_of_theory(tmp_path:
     path = tmp_path / "labels.zarr"
     store.write(path, labels)
     assert store.read(path, Labels).theory_ids == labels.theory_ids
+    assert [frame.values["theory_id"] for frame in frames_of(labels)] == labels.theory_ids
 
 
 def test_only_the_failures_that_are_named_are_asked_again(tmp_path: Path) -> None:

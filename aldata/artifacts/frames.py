@@ -160,7 +160,8 @@ class Labels(Configurations):
         """Level of theory of every frame."""
         items = self.attributes.get("fallbacks", [])
         other = {call: str(item["theory_id"]) for item in items for call in item["calls"]}
-        return [other.get(call, str(self.attributes["theory_id"])) for call in self.call_ids]
+        usual = str(self.attributes.get("theory_id", ""))
+        return [other.get(call, usual) for call in self.call_ids]
 
 
 def result_digest(

@@ -116,11 +116,11 @@ def frames_of(
     kind = Labels if isinstance(artifact, Labels) else Candidates
     names = [v for v in kind.variables() if v.name in FACTS and hasattr(artifact, v.name)]
     columns = {v.name: _plain(v, getattr(artifact, v.name)) for v in names}
+    theories = artifact.theory_ids if isinstance(artifact, Labels) else []
     for row in range(len(artifact)):
         values = {name: column[row] for name, column in columns.items()}
         if isinstance(artifact, Labels):
-            values |= {"theory_id": artifact.attributes.get("theory_id", "")}
-            values |= _results(artifact, row)
+            values |= {"theory_id": theories[row], **_results(artifact, row)}
         values |= {name: column[row] for name, column in (added or {}).items()}
         one = artifact[row]
         yield Frame(one.numbers, one.positions, one.cell, one.pbc, values)
