@@ -1,8 +1,9 @@
 """acquire: what to ask the oracle next, from the descriptor store and the committee's predictions."""
 
-from aldata.acquire import AcquireSettings, Pool, acquire
+from aldata.acquire import AcquireSettings, LastLayerBelief, Pool, acquire
+from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.documents import Calibration, Noise
-from aldata.artifacts.frames import Descriptors, Predictions, rows_of
+from aldata.artifacts.frames import Candidates, Descriptors, Labels, Predictions, rows_of
 from pipelines.history import History
 from pipelines.stage import Stage, run
 
@@ -22,11 +23,22 @@ def acquire_candidates(stage: Stage) -> None:
         training=Descriptors.concatenate(parts, stored.attributes),
         predictions=stage.read(Predictions),
         known_ids=history.known_ids,
+        belief=_belief(stage, training),
+        age=len(history.manifests) - 1,
         calibration=stage.read(Calibration, of=stage.parent),
         noise=stage.read(Noise),
         target=(settings.target.energy, settings.target.forces),
     )
     stage.write(acquire(pool, settings, stage.random_seed))
+
+
+def _belief(stage: Stage, training: Labels) -> LastLayerBelief | None:
+    """What the parent's model believes about its last layer; None before there is one."""
+    checkpoint = stage.read(Checkpoint, of=stage.parent)
+    if checkpoint.is_null:
+        return None
+    candidates, ridge = stage.read(Candidates), stage.parameters.uncertainty.ridge
+    return LastLayerBelief(checkpoint, candidates, training, ridge)
 
 
 if __name__ == "__main__":

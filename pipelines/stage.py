@@ -26,6 +26,7 @@ from aldata.records import Record
 FURTHER_SECTIONS = {
     "seed": ("oracle", "label", "curate"),
     "describe": ("uncertainty",),
+    "acquire": ("uncertainty",),
     "calibrate": ("uncertainty",),
 }
 """Sections of params.yaml that a stage obeys beside its verb's own: the seed labels and curates too."""

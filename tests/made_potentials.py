@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,19 @@ def untrained(
         isolated_energies=np.array([ISOLATED[z] for z in numbers]),
         attributes={"card": card, "tensors": network.table()},
     )
+
+
+def informed(checkpoint: Checkpoint, frames: Sequence[Atoms]) -> Checkpoint:
+    """The checkpoint with the information that labels of these frames would hold about its layers."""
+    from aldata.artifacts.frames import as_configurations
+    from aldata.potentials.uncertainty.one_model import OneModel
+
+    information = np.zeros_like(checkpoint.information)
+    for rows in OneModel(checkpoint).rows(as_configurations([from_atoms(a) for a in frames])):
+        forces = rows.forces.reshape(-1, rows.forces.shape[-1]) / 0.1
+        energy = rows.energy / 0.01
+        information += energy.T @ energy + forces.T @ forces
+    return replace(checkpoint, information=information)
 
 
 def in_process(function: Callable[[Any], Any], jobs: Sequence[Any]) -> list[Any]:

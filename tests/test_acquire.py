@@ -9,11 +9,12 @@ from ase.build import molecule
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from made_potentials import informed, untrained
 from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
 from aldata import digest
-from aldata.acquire import STRATEGIES, AcquireSettings, Pool, acquire
+from aldata.acquire import STRATEGIES, AcquireSettings, LastLayerBelief, Pool, acquire
 from aldata.acquire import distances as blocks
 from aldata.acquire.distances import nearest, typical_spacing
 from aldata.acquire.strategies import farthest_point
@@ -75,9 +76,30 @@ def pool(seed: int = 0, frames: int = 40, training: int = 8, **changes: Any) -> 
         "candidates": candidates,
         "training": known,
         "predictions": predicted(candidates, rng),
+        "belief": Made(rng, frames),
+        "target": (1e-3, 2e-2),
         **changes,
     }
     return Pool(**parts)
+
+
+class Made:
+    """A made-up belief about a last layer of seven parameters."""
+
+    def __init__(self, rng: np.random.Generator, frames: int) -> None:
+        self.energies = rng.normal(size=(frames, 7)) * rng.gamma(1.0, size=(frames, 1))
+        self.training = rng.normal(size=(5, 7))
+        sizes = rng.gamma(1.0, size=(frames, 1, 1))
+        self._forces = sizes * rng.normal(size=(frames, 3 * ATOMS, 7))
+
+    def forces(self, row: int) -> np.ndarray:
+        return np.asarray(self._forces[row])
+
+    def take(self, rows: np.ndarray) -> "Made":
+        new = object.__new__(Made)
+        new.energies, new.training = self.energies[rows], self.training
+        new._forces = self._forces[rows]
+        return new
 
 
 def blind(original: Pool) -> Pool:
@@ -115,7 +137,8 @@ class TestEveryStrategy:
         assert found.attributes["strategy"] == strategy == found.attributes["asked"]
         reasons = [found.attributes["reasons"][r] for r in found.reason]
         assert [r == "uniformly random probe" for r in reasons] == found.probe.tolist()
-        assert (np.diff(found.score[~found.probe]) <= 1e-12).all()
+        if strategy != "largest_cluster":  # the farthest of the largest cluster, not of all
+            assert (np.diff(found.score[~found.probe]) <= 1e-9).all()
         assert found.attributes["checkpoint"] == "c" * 64
         assert found.attributes["descriptor_id"] == "d"
 
@@ -131,7 +154,8 @@ class TestEveryStrategy:
     @every_strategy
     def test_the_order_of_equal_candidates_does_not_matter(self, strategy: str) -> None:
         alike = described(np.tile(unit(np.random.default_rng(0), ATOMS), (12, 1)), list(range(12)))
-        ties = pool(candidates=alike, predictions=equally_uncertain(alike))
+        told = Made(np.random.default_rng(0), 1).take(np.zeros(12, dtype=int))
+        ties = pool(candidates=alike, predictions=equally_uncertain(alike), belief=told)
         settings = AcquireSettings(strategy=strategy, batch=5)
         assert (
             acquire(ties, settings, 0).ids
@@ -143,6 +167,7 @@ class TestEveryStrategy:
         straight, turned = molecules_pool(turn=False), molecules_pool(turn=True)
         settings = AcquireSettings(strategy=strategy, batch=8)
         one, other = acquire(straight, settings, 5), acquire(turned, settings, 5)
+        assert one.attributes["strategy"] == strategy
         assert same(one, other, tolerance=1e-4)
 
     @every_strategy
@@ -161,6 +186,8 @@ class TestEveryStrategy:
             training=whole.training,
             predictions=whole.predictions.take(again),
             known_ids=known,
+            belief=whole.last_layer.take(again),
+            target=whole.target,
         )
         found = acquire(doubled, AcquireSettings(strategy=strategy, batch=30), 0)
         assert sorted(found.ids) == sorted(set(whole.candidates.ids) - known)
@@ -187,7 +214,7 @@ class TestEveryStrategy:
     @every_strategy
     def test_before_there_is_a_model_diversity_decides(self, strategy: str) -> None:
         found = acquire(blind(pool()), AcquireSettings(strategy=strategy), 0)
-        needs_model = STRATEGIES[strategy].needs_variances
+        needs_model = STRATEGIES[strategy].needs != "nothing"
         assert found.attributes["strategy"] == ("farthest_point" if needs_model else strategy)
         assert found.attributes["asked"] == strategy
         assert ("no model yet" in found.attributes["reasons"][1]) == needs_model
@@ -210,11 +237,12 @@ def equally_uncertain(candidates: Descriptors) -> Predictions:
 def molecules_pool(turn: bool) -> Pool:
     """Ethanols under SOAP; turned ones keep their names, their covariances turn with them."""
     rng, turns = np.random.default_rng(0), np.random.default_rng(1)
-    frames, covariances = [], []
+    frames, covariances, seen = [], [], []
     for _ in range(24):
         atoms = molecule("CH3CH2OH")
         atoms.positions += rng.normal(0, 0.08, (9, 3))
         roots = rng.normal(size=(9, 3, 3))
+        seen.append(atoms.copy())
         rotation = Rotation.random(rng=turns).as_matrix() if turn else np.eye(3)
         atoms.positions = atoms.positions @ rotation.T
         roots = rotation @ roots
@@ -232,6 +260,13 @@ def molecules_pool(turn: bool) -> Pool:
         candidates=candidates,
         training=training,
         predictions=Predictions.from_arrays(arrays, {"checkpoint": "c" * 64}),
+        belief=LastLayerBelief(
+            informed(untrained(members=1), seen[18:]),
+            as_configurations(frames[:18]),
+            as_configurations(frames[18:]),
+            1e-6,
+        ),
+        target=(1e-3, 2e-2),
     )
 
 
@@ -459,3 +494,66 @@ def test_an_unknown_strategy_lists_the_known_ones() -> None:
     with pytest.raises(InvalidParameters) as caught:
         AcquireSettings.checked({"strategy": "best"}, "acquire")
     assert all(name in str(caught.value) for name in STRATEGIES)
+
+
+class TestInformation:
+    def test_labels_without_noise_are_refused(self) -> None:
+        exact = pool(target=(0.0, 0.0))
+        with pytest.raises(InvalidInput, match="tell infinitely much"):
+            acquire(exact, AcquireSettings(strategy="information_gain"), 0)
+
+    def test_novelty_fades_from_generation_to_generation(self) -> None:
+        settings = AcquireSettings(strategy="information_gain_diversity", diversity=50.0)
+        young, old = (acquire(pool(age=age), settings, 0) for age in (1, 60))
+        assert young.attributes["facts"]["diversity"] == pytest.approx(50.0 * 0.7)
+        told = acquire(pool(age=60), AcquireSettings(strategy="information_gain"), 0)
+        assert set(old.ids) == set(told.ids) != set(young.ids)
+        breadth = acquire(pool(), AcquireSettings(strategy="farthest_point"), 0)
+        assert len(set(young.ids) & set(breadth.ids)) > len(set(told.ids) & set(breadth.ids))
+
+    def test_screening_keeps_the_best_by_energy(self) -> None:
+        settings = AcquireSettings(strategy="information_gain", screen=18, batch=16, probe=0.0)
+        found = acquire(pool(), settings, 0)
+        whole = pool()
+        order = np.argsort(-np.square(whole.last_layer.energies).sum(axis=1))
+        best = {whole.candidates.ids[row] for row in order[:18]}
+        assert found.attributes["facts"]["screened"] == 18
+        assert set(found.ids) <= best
+
+    def test_the_last_layer_is_as_uncertain_as_the_calibrated_committee(self) -> None:
+        factor = Factor(alpha=2.0, mean_z2=None, frames=9, fitted=True)
+        calibration = Calibration(generation="g", checkpoint="c", energy=factor, forces=factor)
+        whole = pool(calibration=calibration)
+        settings = AcquireSettings(strategy="information_gain", probe=0.0)
+        facts = acquire(whole, settings, 0).attributes["facts"]
+        own = sum(np.square(whole.last_layer.forces(row)).sum() for row in range(40))
+        theirs = np.trace(whole.predictions.force_covariance, axis1=1, axis2=2).sum()
+        assert facts["alpha_forces"] == pytest.approx(2.0 * np.sqrt(theirs / own))
+        arrays = whole.predictions.arrays
+        exact = Predictions.from_arrays(arrays, {"members": None, "method": "last_layer"})
+        facts = acquire(pool(calibration=calibration, predictions=exact), settings, 0).attributes[
+            "facts"
+        ]
+        assert facts["alpha_forces"] == facts["alpha_energy"] == 2.0
+
+    def test_largest_cluster_leaves_what_the_training_set_covers(self) -> None:
+        rng = np.random.default_rng(0)
+        whole = pool()
+        belief = whole.belief
+        assert isinstance(belief, Made)
+        belief.training = np.zeros((1, 7))
+        belief.energies = rng.normal(scale=0.01, size=(40, 7))
+        belief.energies[30:] += 5.0  # a dense crowd far away, and one lone frame still farther
+        belief.energies[29] -= 9.0
+        settings = AcquireSettings(strategy="largest_cluster", batch=2, probe=0.0)
+        ids = acquire(whole, settings, 0).ids
+        crowd = set(whole.candidates.ids[30:])
+        assert ids[0] == whole.candidates.ids[29]
+        assert ids[1] in crowd
+
+    def test_the_null_has_the_scores_on_other_frames(self) -> None:
+        settings = [AcquireSettings(strategy=s) for s in ("permuted", "information_gain_diversity")]
+        null, real = (acquire(pool(), each, 0) for each in settings)
+        np.testing.assert_array_equal(null.score, real.score)
+        assert set(null.ids) != set(real.ids)
+        assert "shuffled" in null.attributes["reasons"][1]

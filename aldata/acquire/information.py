@@ -27,7 +27,7 @@ import numpy as np
 from aldata.acquire.pool import Float, Integer
 
 
-def scalar_gain(variance: Float, noise: float) -> Float:
+def scalar_gain(variance: Float, noise: Float | float) -> Float:
     """Information of one number each: 1/2 log(1 + variance / noise^2), in nats; the unit cancels."""
     return np.asarray(0.5 * np.log1p(variance / noise**2))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from aldata.acquire.pool import Float, Integer, Pool
+from aldata.acquire.settings import AcquireSettings
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -25,16 +26,25 @@ class Picks:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-Pick = Callable[[Pool, int, np.random.Generator], Picks]
+Pick = Callable[[Pool, int, np.random.Generator, AcquireSettings], Picks]
 """Picks so many rows (at most all) of a pool whose rows are in ascending order of their ids."""
+
+Needs = Literal["nothing", "model", "variances"]
+"""Of the parent: `variances` are those of a committee of two or more, or of a last layer."""
 
 
 @dataclass(frozen=True)
 class Strategy:
-    """A way to pick; with `needs_variances` it cannot work before there is a committee."""
+    """A way to pick, and what it cannot work without."""
 
     pick: Pick
-    needs_variances: bool
+    needs: Needs = "nothing"
+
+    def can_work(self, pool: Pool) -> bool:
+        """Whether the pool has what it needs."""
+        if self.needs == "variances":
+            return pool.has_variances
+        return self.needs == "nothing" or pool.belief is not None
 
 
 def highest(scores: Float, count: int) -> Integer:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aldata.acquire.belief import Belief
 from aldata.artifacts.documents import Calibration, Noise
 from aldata.artifacts.frames import Descriptors, Predictions
 from aldata.digest import NO_HASH
@@ -27,6 +28,8 @@ class Pool:
     training : descriptors of the existing training set; may be empty.
     predictions : of the candidates, in the same order; empty before there is a model.
     known_ids : configurations that were asked for before, in any role: never asked again.
+    belief : what the model believes about its last layer; None before there is a model.
+    age : number of generations before this one.
     calibration : factors of the model's uncertainties; None counts as 1.
     noise : numerical noise of the labels that the oracle will give; None counts as 0.
     target : accuracy asked of energies (eV per atom) and force components (eV/A): the floor of the
@@ -39,6 +42,8 @@ class Pool:
     training: Descriptors
     predictions: Predictions
     known_ids: frozenset[str] = frozenset()
+    belief: Belief | None = None
+    age: int = 0
     calibration: Calibration | None = None
     noise: Noise | None = None
     target: tuple[float, float] = (0.0, 0.0)
@@ -67,6 +72,18 @@ class Pool:
         return self.has_predictions and self.predictions.attributes.get("members") != 1
 
     @property
+    def last_layer(self) -> Belief:
+        """The belief, for strategies that need one."""
+        if self.belief is None:
+            raise InvalidInput("there is no model yet", where="acquire")
+        return self.belief
+
+    @property
+    def method(self) -> str:
+        """How the uncertainties of the predictions were found."""
+        return str(self.predictions.attributes.get("method", "committee"))
+
+    @property
     def checkpoint(self) -> str:
         """Digest of the model that predicted."""
         return str(self.predictions.attributes.get("checkpoint", NO_HASH))
@@ -92,6 +109,8 @@ class Pool:
             training=self.training,
             predictions=predictions,
             known_ids=self.known_ids,
+            belief=None if self.belief is None else self.belief.take(rows),
+            age=self.age,
             calibration=self.calibration,
             noise=self.noise,
             target=self.target,

@@ -45,7 +45,9 @@ def acquire(pool: Pool, settings: AcquireSettings, seed: int) -> Selection:
     probe = _probe(fresh, _probe_size(size, settings.probe), _generator(seed, 0))
     rest = np.setdiff1d(np.arange(len(fresh)), probe.rows)
     name = _effective(settings.strategy, pool)
-    picks = STRATEGIES[name].pick(fresh.take(rest), size - len(probe.rows), _generator(seed, 1))
+    picks = STRATEGIES[name].pick(
+        fresh.take(rest), size - len(probe.rows), _generator(seed, 1), settings
+    )
     picks = replace(picks, rows=rest[picks.rows], reason=picks.reason + _why(name, settings, pool))
     attributes = {
         **_facts(pool, fresh, settings),
@@ -71,9 +73,7 @@ def _probe(pool: Pool, count: int, rng: np.random.Generator) -> Picks:
 
 
 def _effective(strategy: str, pool: Pool) -> str:
-    if STRATEGIES[strategy].needs_variances and not pool.has_variances:
-        return DIVERSE
-    return strategy
+    return strategy if STRATEGIES[strategy].can_work(pool) else DIVERSE
 
 
 def _why(effective: str, settings: AcquireSettings, pool: Pool) -> str:

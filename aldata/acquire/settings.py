@@ -6,13 +6,23 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from aldata.acquire.strategies import STRATEGIES
 from aldata.records import Record
+
+NAMES = (
+    "random",
+    "farthest_point",
+    "max_variance",
+    "information_gain",
+    "information_gain_diversity",
+    "largest_cluster",
+    "permuted",
+)
+"""The strategies that there are."""
 
 
 def _known(strategy: str) -> str:
-    if strategy not in STRATEGIES:
-        raise ValueError(f"unknown strategy; one of: {', '.join(sorted(STRATEGIES))}")
+    if strategy not in NAMES:
+        raise ValueError(f"unknown strategy; one of: {', '.join(sorted(NAMES))}")
     return strategy
 
 
@@ -31,7 +41,7 @@ class AcquireSettings(Record):
     """How many candidates to ask the oracle about, and how to choose them."""
 
     strategy: Annotated[str, AfterValidator(_known)] = Field(
-        default="max_variance", description="how the candidates are chosen"
+        default="information_gain_diversity", description="how the candidates are chosen"
     )
     batch: int = Field(default=16, ge=2, description="oracle calls of a generation, probe included")
     probe: float = Field(
@@ -40,6 +50,21 @@ class AcquireSettings(Record):
         lt=1,
         description="share of the batch that is drawn uniformly and never trained on (1); "
         "at least one frame unless it is 0",
+    )
+    screen: int = Field(
+        default=300,
+        ge=1,
+        description="candidates that the information strategies compute exactly: the best by the "
+        "information in their energy alone",
+    )
+    diversity: float = Field(
+        default=1.0,
+        ge=0,
+        description="what distance to the known adds in information_gain_diversity (nats per "
+        "typical spacing)",
+    )
+    diversity_decay: float = Field(
+        default=0.7, gt=0, le=1, description="factor on `diversity` per earlier generation (1)"
     )
     target: Target = Field(
         default=Target(), description="floor of the label noise that information is measured in"

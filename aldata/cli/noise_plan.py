@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from aldata import store
-from aldata.acquire import STRATEGIES, Pool
+from aldata.acquire import Pool
+from aldata.acquire.strategies import farthest_point
 from aldata.artifacts.documents import Theory
 from aldata.artifacts.frames import Configurations, Labels, Predictions
 from aldata.artifacts.layout import SEED, path_of
@@ -148,7 +149,7 @@ def _spread_out(accepted: Labels, count: int) -> list[int]:
         training=described.take([]),
         predictions=Predictions.empty({}),
     )
-    picks = STRATEGIES["farthest_point"].pick(pool, count, np.random.default_rng(0))
+    picks = farthest_point.pick(pool, count, np.random.default_rng(0))
     return [int(rows[row]) for row in picks.rows]
 
 

@@ -41,7 +41,7 @@ BEHAVIOUR: dict[str, int] = {
     "noise": 1,
     "explore": 1,
     "describe": 2,
-    "acquire": 2,
+    "acquire": 3,
     "label": 2,
     "curate": 2,
     "train": 2,

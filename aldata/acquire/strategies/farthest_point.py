@@ -12,10 +12,13 @@ import numpy as np
 from aldata.acquire.distances import nearest, typical_spacing
 from aldata.acquire.picks import Picks
 from aldata.acquire.pool import Float, Pool, largest_per_frame
+from aldata.acquire.settings import AcquireSettings
 from aldata.artifacts.columns import Array
 
 
-def pick(pool: Pool, count: int, _rng: np.random.Generator) -> Picks:
+def pick(
+    pool: Pool, count: int, _rng: np.random.Generator, _settings: AcquireSettings | None = None
+) -> Picks:
     """The candidates picked greedily by their distance d(x) to what is known when they are picked.
 
     d(x) is the largest, over the atoms of x, of the distance to the nearest environment of the same
@@ -25,8 +28,7 @@ def pick(pool: Pool, count: int, _rng: np.random.Generator) -> Picks:
     vectors can be apart. Without a training set the first pick is the most ordinary frame, the one
     nearest to the mean environments. Scores never increase.
     """
-    spacing = typical_spacing(pool.training)
-    known = _Known(pool)
+    known = Known(pool)
     rows: list[int] = []
     scores: list[float] = []
     for _ in range(min(count, len(pool))):
@@ -35,13 +37,13 @@ def pick(pool: Pool, count: int, _rng: np.random.Generator) -> Picks:
         ordinary = not rows and len(pool.training) == 0
         row = _most_ordinary(pool) if ordinary else int(np.argmax(distance))
         rows.append(row)
-        scores.append(distance[row] / (spacing or 1.0))
+        scores.append(distance[row] / (known.spacing or 1.0))
         known.add(row)
     return Picks(
         rows=np.array(rows, dtype=np.int64),
         scores=np.array(scores),
         reason="farthest from the training set and the earlier picks",
-        facts={"score_unit": _unit(spacing), "typical_spacing": spacing},
+        facts={"score_unit": _unit(known.spacing), "typical_spacing": known.spacing},
     )
 
 
@@ -51,10 +53,14 @@ def _unit(spacing: float | None) -> str:
     return "median nearest-neighbour distance of the training set's descriptors"
 
 
-class _Known:
-    """Distance of every candidate's atom to the nearest known environment of its element."""
+class Known:
+    """Distance of every candidate's atom to the nearest known environment of its element.
+
+    spacing: the typical distance inside the training set; None if that is too small to have one.
+    """
 
     def __init__(self, pool: Pool) -> None:
+        self.spacing = typical_spacing(pool.training)
         self._candidates = pool.candidates
         self._atoms = {
             int(number): np.flatnonzero(pool.candidates.numbers == number)
@@ -69,6 +75,10 @@ class _Known:
         """Candidate `row` is known from now on."""
         atoms = self._candidates.atoms_of(row)
         self._update(self._candidates.numbers[atoms], self._candidates.descriptor[atoms])
+
+    def novelty(self) -> Float:
+        """d(x): the largest distance among a candidate's atoms, in typical spacings: (candidate,)."""
+        return self.distances() / (self.spacing or 1.0)
 
     def distances(self) -> Float:
         """Largest distance among the atoms of each candidate: shape (candidate,)."""
