@@ -77,3 +77,7 @@ class ProjectError(AldataError):
 
 class CallsRefused(AldataError):
     """New oracle calls were asked for where they were not allowed."""
+
+
+class ClusterFailed(AldataError):
+    """Jobs cannot run where the cluster's settings say, or what ran them is gone."""

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,7 +50,7 @@ class Stage:
         is_seed = generation == layout.SEED
         self.parent = layout.SEED if is_seed else self.parameters.parent_of(generation)
         self.random_seed = self.parameters.random_seed_of(verb, generation)
-        self.cluster = execution.ClusterSettings.load(self.home)
+        execution.ClusterSettings.load(self.home)  # a mistake in it is named before any work
         self.used: dict[str, str] = {}
         self.generated: dict[str, str] = {}
         self.facts: dict[str, Any] = {}
@@ -106,9 +107,13 @@ class Stage:
         store.write_json(path, content)
         self.generated[str(path)] = store.json_digest(content)
 
-    def runner(self, title: str) -> Runner:
-        """Runs a function over jobs on the cluster, with a progress bar of this title."""
-        return Runner(self.cluster, f"{self.generation} {title}")
+    def runner(self, jobs: str, needs: execution.Needs | None = None, **reports: Any) -> Runner:
+        """Runs a function over jobs of this kind (of `execution.JOBS`) on their cluster.
+
+        `reports`: `on_result` and `remarks`, see `execution.run`.
+        """
+        cluster = execution.ClusterSettings.load(self.home, jobs)
+        return Runner(cluster, f"{self.generation} {jobs}", needs, reports)
 
     def record(self, started: str) -> None:
         """Write the activity: the last thing a stage does."""
@@ -138,16 +143,20 @@ class Stage:
         return parameters
 
 
+@dataclass(frozen=True)
 class Runner:
-    """Runs a top-level function over jobs on the cluster; results in the order of the jobs."""
+    """Runs a top-level function over jobs on a cluster; results in the order of the jobs."""
 
-    def __init__(self, cluster: execution.ClusterSettings, title: str) -> None:
-        self.cluster = cluster
-        self.title = title
+    cluster: execution.ClusterSettings
+    title: str
+    needs: execution.Needs | None
+    reports: dict[str, Any]
 
     def __call__(self, function: Callable[[J], R], jobs: Sequence[J], /) -> list[R]:
-        """Results of `function(job)`, with a progress bar."""
-        return execution.run(function, jobs, self.cluster, title=self.title)
+        """Results of `function(job)`, with a line that says how far it has come."""
+        return execution.run(
+            function, jobs, self.cluster, title=self.title, needs=self.needs, **self.reports
+        )
 
 
 @contextmanager

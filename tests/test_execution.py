@@ -89,7 +89,7 @@ def test_settings_come_from_the_project_and_the_environment(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("cluster: {worker: 2}", "unknown name 'worker'; one of: scheduler, workers"),
+        ("cluster: {worker: 2}", "unknown name 'worker'; one of: .*scheduler, walltime, workers"),
         ("cluster: {workers: 0}", "greater than or equal to 1"),
         ("cluster: 3", "not a mapping"),
         ("[1, 2]", "not a mapping"),

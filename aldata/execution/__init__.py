@@ -2,13 +2,15 @@
 
 from aldata.execution.cluster import Runner, open_cluster, run
 from aldata.execution.keeper import Ending, Keeper
-from aldata.execution.settings import ClusterSettings
+from aldata.execution.settings import JOBS, ClusterSettings, Needs
 from aldata.execution.watch import ProcessMark, die_with, die_with_ancestors
 
 __all__ = [
+    "JOBS",
     "ClusterSettings",
     "Ending",
     "Keeper",
+    "Needs",
     "ProcessMark",
     "Runner",
     "die_with",

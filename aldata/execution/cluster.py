@@ -1,35 +1,29 @@
-"""Many jobs at once on the processes of a Dask cluster, in order, with a progress bar."""
+"""Many jobs at once on the processes of a Dask cluster, in order, saying how far it has come."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import signal
-from collections.abc import Callable, Iterator, Sequence
+import queue
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from aldata.execution.settings import ClusterSettings
-from aldata.execution.watch import ProcessMark, die_with
+from aldata.errors import ClusterFailed
+from aldata.execution.kinds import KINDS, Site
+from aldata.execution.progress import Progress
+from aldata.execution.settings import ClusterSettings, Needs
 
 if TYPE_CHECKING:
-    from distributed import Client, Worker
+    from distributed import Future
 
 J = TypeVar("J")
 R = TypeVar("R")
 
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "NUMEXPR_NUM_THREADS": "1",
-    "VECLIB_MAXIMUM_THREADS": "1",
-}
-"""Environment of every worker: one thread per process is faster and keeps results reproducible."""
+LOOK = 1.0
+"""Seconds between two looks at the cluster while no job ends."""
 
 _DASK = {
     "distributed.worker.daemon": False,  # tasks may start processes of their own
     "distributed.worker.multiprocessing-method": "spawn",
-    "distributed.nanny.pre-spawn-environ": ONE_THREAD,
     "distributed.logging.distributed": "critical",
     "distributed.scheduler.allowed-failures": 20,  # somebody's kill is not the job's fault
     "distributed.scheduler.worker-saturation": 1.0,
@@ -59,26 +53,31 @@ def run(
     settings: ClusterSettings,
     *,
     title: str,
+    needs: Needs | None = None,
     on_result: Callable[[int, R], None] | None = None,
+    remarks: Callable[[], str] | None = None,
 ) -> list[R]:
     """Run the top-level, picklable `function(job)` for every job; results in order.
 
-    Each job runs in a worker process with one thread, also when there is one job only, so that a
-    result never depends on the number of workers. `on_result(index, result)` is called here as each
-    job ends. A job's exception is raised here unchanged, and the other jobs are given up. A job
-    whose worker was killed runs again on another one. Without jobs no process is started.
+    Each job runs in a worker process with one thread (or `needs.cores`), also when there is one job
+    only, so that a result never depends on the number of workers. `on_result(index, result)` is
+    called here as each job ends; `remarks()` adds to the progress line. An exception of a job or of
+    `on_result` is raised here unchanged, and the other jobs are given up. A job whose worker was
+    killed runs again on another one. Without jobs no process is started.
+
+    Raises ClusterFailed where jobs cannot run, or what ran them is gone.
     """
     if not jobs:
         return []
-    with _client(settings, len(jobs)) as client:
-        return _collect(client, function, jobs, title, on_result)
+    with _site(settings, needs or Needs(), len(jobs)) as site:
+        return _collect(site, function, jobs, Progress(len(jobs), title, remarks), on_result)
 
 
 @contextlib.contextmanager
-def open_cluster(settings: ClusterSettings) -> Iterator[Runner]:
+def open_cluster(settings: ClusterSettings, needs: Needs | None = None) -> Iterator[Runner]:
     """A `Runner` whose processes are started by its first jobs and shared by all later ones."""
     with contextlib.ExitStack() as stack:
-        clients: list[Client] = []
+        sites: list[Site] = []
 
         def runner(
             function: Callable[[J], R],
@@ -89,93 +88,85 @@ def open_cluster(settings: ClusterSettings) -> Iterator[Runner]:
         ) -> list[R]:
             if not jobs:
                 return []
-            if not clients:
-                clients.append(stack.enter_context(_client(settings, settings.processes)))
-            return _collect(clients[0], function, jobs, title, on_result)
+            if not sites:
+                most = settings.processes
+                sites.append(stack.enter_context(_site(settings, needs or Needs(), most)))
+            return _collect(sites[0], function, jobs, Progress(len(jobs), title), on_result)
 
         yield runner
 
 
 @contextlib.contextmanager
-def _client(settings: ClusterSettings, jobs: int) -> Iterator[Client]:
-    """A connected client; a local cluster ends with the block, and with this process."""
+def _site(settings: ClusterSettings, needs: Needs, jobs: int) -> Iterator[Site]:
     import dask
-    from distributed import Client, LocalCluster
+    import distributed  # noqa: F401 (its defaults must be there before ours are laid over them)
 
-    with dask.config.set(_DASK), contextlib.ExitStack() as stack:
-        if settings.scheduler:
-            yield stack.enter_context(Client(settings.scheduler, set_as_default=False))
-            return
-        cluster = stack.enter_context(
-            LocalCluster(
-                n_workers=min(settings.processes, jobs),
-                threads_per_worker=1,
-                processes=True,
-                memory_limit=None,
-                # Dask serves HTTP in any case: without pages, and seen from this machine only
-                dashboard_address="127.0.0.1:0",
-                scheduler_kwargs={"dashboard": False},
-                silence_logs=logging.CRITICAL,
-            )
-        )
-        client = stack.enter_context(Client(cluster, set_as_default=False))
-        client.register_plugin(_die_with_driver(ProcessMark.of()))
-        yield client
-
-
-def _die_with_driver(driver: ProcessMark) -> Any:
-    from distributed import WorkerPlugin
-
-    class DieWithDriver(WorkerPlugin):  # type: ignore[misc]
-        """Ends a worker, also one that was started later, when the driver is gone; not before."""
-
-        name = "aldata-die-with-driver"
-
-        def setup(self, worker: Worker) -> None:  # noqa: ARG002 (Dask's signature)
-            # the kernel may watch: Dask starts a worker from a thread that lives as long as it
-            die_with(driver, kernel=True)
-            with contextlib.suppress(ValueError):  # only a main thread may choose
-                signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to answer
-
-    return DieWithDriver()
+    with dask.config.set(_DASK), KINDS[settings.kind](settings, needs, jobs) as site:
+        yield site
 
 
 def _collect(
-    client: Client,
+    site: Site,
     function: Callable[[J], R],
     jobs: Sequence[J],
-    title: str,
+    progress: Progress,
     on_result: Callable[[int, R], None] | None,
 ) -> list[R]:
-    from distributed import as_completed
-
-    futures = client.map(function, list(jobs), pure=False, batch_size=1000)
+    futures = site.client.map(
+        site.wrapped(function),
+        list(jobs),
+        pure=False,
+        batch_size=1000,
+        resources=site.resources(),
+    )
     index = {future.key: position for position, future in enumerate(futures)}
     results: dict[int, R] = {}
     try:
-        with _progress(len(futures), title) as bar:
-            for future in as_completed(futures, loop=client.loop):
+        with progress:
+            for future in _as_they_end(site, futures, progress, results):
                 position = index[future.key]
-                results[position] = future.result()
+                results[position] = _result(future)
                 if on_result is not None:
                     on_result(position, results[position])
-                bar.update()
+                progress.update(len(results), site.workers())
     except BaseException:
-        client.cancel(futures, force=True)
+        if site.client.status == "running":
+            site.client.cancel(futures, force=True)
         raise
     return [results[position] for position in range(len(futures))]
 
 
-def _progress(total: int, title: str) -> Any:
-    """What, how many of how many, for how long and how much longer; on stderr."""
-    import sys
+def _as_they_end(
+    site: Site, futures: Sequence[Future], progress: Progress, results: Mapping[int, object]
+) -> Iterator[Future]:
+    """The futures as they end; looks at the cluster meanwhile. Raises ClusterFailed."""
+    ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
+    for future in futures:
+        future.add_done_callback(ended.put)
+    for _ in futures:
+        while True:
+            with contextlib.suppress(queue.Empty):
+                future = ended.get(timeout=LOOK)
+                break
+            site.check(len(futures) - len(results))
+            progress.update(len(results), site.workers())
+        yield future
 
-    from tqdm import tqdm
 
-    return tqdm(
-        total=total,
-        desc=title,
-        file=sys.stderr,
-        mininterval=0.2 if sys.stderr.isatty() else 10.0,
-        bar_format="{desc}: {n_fmt}/{total_fmt} |{bar:24}| {elapsed}<{remaining}",
-    )
+def _result(future: Future) -> Any:
+    """A job's result or its exception. Raises ClusterFailed when the cluster lost the job."""
+    from distributed import CancelledError, KilledWorker
+
+    try:
+        return future.result()
+    except KilledWorker as problem:
+        raise ClusterFailed(
+            f"a job was given up: {problem.allowed_failures + 1} workers died while they had it",
+            next_step="find out what kills them (memory?), then run again: what ended is kept",
+        ) from None
+    except CancelledError as problem:
+        raise ClusterFailed(
+            f"the cluster lost a job ({problem})",
+            expected="a Dask scheduler that runs for as long as the jobs do",
+            next_step="start it again, then run again: what ended is kept",
+        ) from None

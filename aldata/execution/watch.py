@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
 INTERVAL = 0.2
 """Seconds between two looks where the system cannot report a death."""
@@ -174,13 +174,22 @@ def _wait_by_looking(marks: Sequence[ProcessMark], group: bool) -> None:
 
 
 def _end(group: bool) -> None:
-    """Kill all descendants, then this process; nothing is flushed or cleaned up on purpose."""
+    if group:
+        _kill_descendants()
+        os.killpg(os.getpid(), signal.SIGKILL)
+    end_now(EXIT_CODE)
+
+
+def end_now(code: int) -> NoReturn:
+    """Kill all descendants, then end this process; nothing is flushed or cleaned up on purpose."""
+    _kill_descendants()
+    os._exit(code)
+
+
+def _kill_descendants() -> None:
     import psutil
 
     with contextlib.suppress(psutil.Error):
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 process.kill()
-    if group:
-        os.killpg(os.getpid(), signal.SIGKILL)
-    os._exit(EXIT_CODE)
