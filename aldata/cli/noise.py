@@ -109,7 +109,7 @@ def _ask(
 ) -> dict[str, Labels]:
     """Labels of everything that is asked; every call goes through the ledger."""
     answers = {}
-    with execution.open_cluster(execution.ClusterSettings.load(project.root)) as cluster:
+    with execution.open_cluster(execution.ClusterSettings.load(project.root, "label")) as cluster:
         for name, (requests, theory) in planned.questions().items():
             runner = partial(cluster, title=f"noise: {name}")
             answers[name], facts = label(requests, theory, ledger, parameters.label, runner)
