@@ -1,6 +1,9 @@
 """Training: it learns, it repeats itself exactly, it stops, and it takes what users have."""
 
 import copy
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -260,3 +263,26 @@ def test_adam_takes_the_steps_of_torch() -> None:
         adam.step(gradient, 0.01 * (step + 1))
     torch.testing.assert_close(ours, theirs.detach(), rtol=1e-5, atol=1e-6)
     assert not torch.allclose(ours, start, atol=0.01)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a tunable of glibc")
+def test_freed_memory_is_not_fetched_from_the_kernel_again() -> None:
+    code = """
+import resource
+import numpy as np
+from aldata.train.memory import keep_freed_memory
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(50):
+        blocks = [np.full(300_000, 1.0) for _ in range(4)]
+        del blocks
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+default = faults()
+keep_freed_memory()
+faults()
+print(default, faults())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    default, kept = (int(word) for word in done.stdout.split())
+    assert default > 1000  # otherwise the module has become needless
+    assert kept < default / 10

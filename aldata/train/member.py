@@ -25,6 +25,7 @@ from aldata.potentials.last_layer import (
 from aldata.potentials.model import Model
 from aldata.potentials.network import Network
 from aldata.train.loop import Flat, Progress, Sample, descend, errors, groups, samples_of
+from aldata.train.memory import keep_freed_memory
 from aldata.train.settings import TrainSettings
 from aldata.train.updating import Block, Start, updated
 
@@ -62,6 +63,7 @@ class Member:
 
 def train_member(job: MemberJob) -> Member:
     """Train one member on one thread; equal jobs give equal members."""
+    keep_freed_memory()
     with _one_thread():
         if job.start is not None and job.settings.update == "last_layer":
             return _updated_member(job, job.start)
