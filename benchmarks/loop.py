@@ -1,18 +1,21 @@
 """What the loop itself costs: no-op `dvc repro`, one more generation, and where its time goes.
 
-    python benchmarks/loop.py [--generations 10 50] [--json FILE]
+    python benchmarks/loop.py [--generations 10 50] [--computed] [--json FILE]
 
-Builds one chain of generations of a four-atom metal cell with EMT, two members trained for a few
-steps: next to nothing is computed, so what a generation takes is overhead (start-up, imports, worker
-processes, hashing, DVC). At each requested length it measures, on an otherwise idle machine,
+The project is a four-atom metal cell with EMT, two members trained for a few steps: next to nothing is
+computed, so what a generation takes is overhead (start-up, imports, worker processes, hashing, DVC).
+For each length it makes a planned chain of so many generations and prints, in wall seconds and CPU
+seconds of all processes (another program on the machine changes the first, hardly the second),
 
-* the computing of the planned generations by one `dvc repro`, per generation,
-* a no-op `dvc repro`,
-* `aldata advance`: one more generation, by stage: inside the stage (from its activity: `started` to
-  `ended`), and around it (DVC, Python's start, imports).
+* `computing one`: a generation by `dvc repro` (with `--computed` the mean over the whole chain);
+* `dvc repro`, `dvc status` and `aldata status` when there is nothing to do;
+* `aldata advance`: one more generation; `not computing` is what of it was spent around the stages' own
+  work (DVC, Python's start, imports): the whole minus `started` to `ended` of every activity.
 
-The chain is computed by the same `dvc repro` that users run: 50 generations take about a quarter of
-an hour.
+Without `--computed` only the first two generations are computed. The others are copies of the second,
+entered into dvc.lock by `dvc commit`: DVC sees the same stages, files and bytes as in a computed chain
+and looks at all of them, but no generation was run. The new generation then has the computed one as
+its parent. With `--computed` every generation is run by `dvc repro`, about half a minute each.
 """
 
 from __future__ import annotations
@@ -20,10 +23,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -53,15 +59,27 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
 
 
-def timed(*command: str, folder: Path) -> float:
-    """Wall seconds of a program that must succeed."""
-    start = time.perf_counter()
+@dataclass(frozen=True)
+class Spent:
+    """Wall seconds, and CPU seconds of a program and everything that it started and waited for."""
+
+    wall: float
+    cpu: float
+
+    def __str__(self) -> str:
+        return f"{self.wall:7.1f} s wall {self.cpu:7.1f} s CPU"
+
+
+def timed(*command: str, folder: Path) -> Spent:
+    """What a program costs that must succeed."""
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         command, cwd=folder, env=environment(), capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
-    return time.perf_counter() - start
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Spent(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 def inside(folder: Path, generation: str) -> dict[str, float]:
@@ -75,39 +93,65 @@ def inside(folder: Path, generation: str) -> dict[str, float]:
     return found
 
 
-def entry(parent: str) -> dict[str, object]:
-    """A generation of the plan that differs in nothing from the defaults."""
-    return {"parent": parent, **{verb: {} for verb in params.VERBS}}
+def chain(length: int) -> dict[str, object]:
+    """A plan of this many generations that differ in nothing from the defaults."""
+    nothing = {verb: {} for verb in params.VERBS}
+    parents = ["seed", *(f"g{k:03d}" for k in range(length - 1))]
+    return {f"g{k:03d}": {"parent": parent, **nothing} for k, parent in enumerate(parents)}
 
 
-def measured(folder: Path, length: int) -> dict[str, object]:
-    """Compute the planned chain of this length, then the numbers; the chain grows by one."""
-    plan = {f"g{k:03d}": entry(f"g{k - 1:03d}" if k else "seed") for k in range(length)}
-    params.set_values(folder / "params.yaml", {"generations": plan})
-    computed = len(list((folder / "generations").glob("g*/record")))
-    building = timed("dvc", "repro", folder=folder)
-    noop = min(timed("dvc", "repro", folder=folder) for _ in range(2))
-    total = timed("aldata", "advance", folder=folder)
-    stages = inside(folder, f"g{length:03d}")
-    return {
-        "generations": length,
-        "per_generation_seconds": round(building / (length - computed), 1),
-        "noop_seconds": round(noop, 1),
-        "one_more_seconds": round(total, 1),
-        "inside_stages_seconds": {verb: round(seconds, 1) for verb, seconds in stages.items()},
-        "around_stages_seconds": round(total - sum(stages.values()), 1),
-        "files": sum(p.is_file() for p in (folder / "generations" / "g000").rglob("*")),
-    }
+def compute(folder: Path, length: int) -> Spent:
+    """Compute a planned chain of this length; what one generation took."""
+    params.set_values(folder / "params.yaml", {"generations": chain(length)})
+    missing = length - len(list((folder / "generations").glob("g*/record")))
+    whole = timed("dvc", "repro", folder=folder)
+    return Spent(whole.wall / missing, whole.cpu / missing)
+
+
+def copy(folder: Path, length: int) -> None:
+    """Make the chain this long with copies of g001 that DVC takes for computed."""
+    for k in range(2, length):
+        target = folder / "generations" / f"g{k:03d}"
+        if not target.exists():
+            shutil.copytree(folder / "generations" / "g001", target)
+    params.set_values(folder / "params.yaml", {"generations": chain(length)})
+    timed("dvc", "commit", "--force", folder=folder)
+
+
+def measured(folder: Path, length: int, one: Spent, parent: str) -> dict[str, object]:
+    """Print and return what the project costs at this length; it is then one generation longer."""
+    idle = [("dvc", "repro"), ("dvc", "status"), ("aldata", "status")]
+    spent = {"computing one": one}
+    for command in idle:
+        spent[f"{' '.join(command)}, nothing to do"] = timed(*command, folder=folder)
+    new = f"after{length}"
+    advance = ("aldata", "advance", "--parent", parent, "--name", new)
+    spent["aldata advance"] = timed(*advance, folder=folder)
+    stages = inside(folder, new)
+    around = spent["aldata advance"].wall - sum(stages.values())
+    files = sum(p.is_file() for p in (folder / "generations" / new).rglob("*"))
+    print(f"{length} generations, {files} files each")
+    for name, cost in spent.items():
+        print(f"  {name:32}{cost}", flush=True)
+    print(f"  {'  of it not computing':32}{around:7.1f} s wall", flush=True)
+    print(
+        "  inside its stages: " + ", ".join(f"{v} {s:.1f}" for v, s in stages.items()), flush=True
+    )
+    costs = {name: asdict(cost) for name, cost in spent.items()}
+    return {"generations": length, "files": files, "not_computing": around, **costs, **stages}
 
 
 def main() -> None:
-    """Build the chain and print one line per requested length."""
+    """Build the chains, shortest first, and print what each costs."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--generations", type=int, nargs="+", default=[10, 50])
+    parser.add_argument("--computed", action="store_true", help="compute every generation")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if min(options.generations) < 2:
+        parser.error("a chain has at least 2 generations")
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "project"
@@ -115,9 +159,16 @@ def main() -> None:
         bulk("Au", "fcc", a=4.0, cubic=True).write(cell)
         aldata(["init", str(folder), "--structures", str(cell)])
         params.set_values(folder / "params.yaml", {**SETTINGS, "generations": {}})
-        for target in sorted(options.generations):
-            rows.append(measured(folder, target))
-            print(json.dumps(rows[-1]), flush=True)
+        timed("dvc", "repro", folder=folder)  # the seed
+        one = None if options.computed else compute(folder, 2)
+        for length in sorted(options.generations):
+            if one is None:
+                one_here, parent = compute(folder, length), f"g{length - 1:03d}"
+            else:
+                copy(folder, length)
+                one_here, parent = one, "g001"
+                print(f"{length - 2} of the {length} generations are copies of a computed one.")
+            rows.append(measured(folder, length, one_here, parent))
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1))
 
