@@ -17,6 +17,7 @@ COMMANDS = {
     "noise": "measure the numerical noise of the labels by asking a few of them again",
     "import": "take in data of others: units and level of theory stated, ids checked",
     "doctor": "is everything there that the next call needs? what is missing is named",
+    "export": "write labels, configurations or candidates as a file for other programs",
     "upgrade": "bring the project's stages to this version of aldata",
 }
 """Every subcommand and what it does. Each is a module of `aldata.cli` with `configure` and `run`."""
