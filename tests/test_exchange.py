@@ -310,6 +310,26 @@ class TestOthersReadIt:
         assert np.array_equal(found.labels.forces, accepted.forces)
         assert found.statement.conventions.force == "eV/Angstrom"  # the file's own attribute
 
+    @pytest.mark.parametrize("ending", [".db", ".aselmdb"])
+    def test_a_foreign_database(self, tmp_path: Path, labels: Labels, ending: str) -> None:
+        """As OMol25 has it: charge and multiplicity in `data`, results in the calculator."""
+        accepted = labels.take(labels.accepted)
+        with connect(str(tmp_path / f"a{ending}")) as database:
+            for frame in exchange.frames_of(accepted):
+                spin = int(frame.values["spin"]) + 1
+                data = {"charge": frame.values["charge"], "spin": spin, "energy": "of another kind"}
+                atoms = atoms_of(frame)
+                atoms.info = {}
+                database.write(atoms, data=data)
+        multiplicity = exchange.PRESETS["ase"].model_copy(update={"spin": "multiplicity"})
+        request = exchange.Request(
+            conventions=multiplicity, theory=exchange.stated_theory("wB97M-V/def2-TZVPD")
+        )
+        found = exchange.read(tmp_path / f"a{ending}", request).labels
+        assert found.ids == accepted.ids
+        assert found.energy.tobytes() == accepted.energy.tobytes()
+        assert found.stress.tobytes() == accepted.stress.tobytes()
+
     def test_mace_reads_its_hdf5(self, tmp_path: Path, labels: Labels) -> None:
         from mace.data import HDF5Dataset
         from mace.tools import AtomicNumberTable
@@ -442,6 +462,17 @@ class TestOnlyWhatIsStated:
         clash = exchange.Request(conventions=exchange.Conventions(energy="Hartree"))
         with pytest.raises(InvalidInput, match="energy is eV by the file and Hartree by you"):
             exchange.read(plain, clash)
+
+    def test_a_word_about_units_is_no_record_of_them(self, plain: Path) -> None:
+        frames = ase_read(plain, ":")
+        from ase.io import write
+
+        for atoms in frames:
+            atoms.info["units"] = "metal"
+        write(plain, frames)
+        assert not exchange.states_itself(plain)
+        with pytest.raises(InvalidInput, match="no unit of energy is stated"):
+            exchange.read(plain, exchange.Request())
 
     def test_wrong_units_text_lists_the_known(self) -> None:
         from aldata.errors import InvalidParameters

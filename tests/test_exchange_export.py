@@ -15,6 +15,7 @@ from projects import Project
 from aldata import exchange
 from aldata.artifacts.documents import Manifest, Theory
 from aldata.artifacts.frames import Candidates, Labels
+from aldata.artifacts.schema import PURPOSES
 from aldata.cli.main import main
 
 
@@ -114,3 +115,8 @@ def test_an_export_trains_another_project(project: Project) -> None:
     assert len(ase_read(project.root / "train.aselmdb", ":")) > 0
     text = project.ok("aldata", "import", "train.aselmdb", "--as", "labels")
     assert "labels of g000 already" in text
+    assert "trained on here" not in text
+    export(project, "--generation", "g000", "-o", "all.aselmdb")
+    text = project.ok("aldata", "import", "all.aselmdb", "--as", "labels", "--replace")
+    tests = int((lineage(project).purpose == PURPOSES.index("test")).sum())
+    assert f"{tests} frames were test frames where they come from" in text

@@ -12,6 +12,7 @@ from aldata import exchange, params, store
 from aldata.artifacts import layout
 from aldata.artifacts.documents import Manifest, Theory
 from aldata.artifacts.frames import Configurations, Labels
+from aldata.artifacts.schema import PURPOSES
 from aldata.cli.destinations import Destination, destination_of
 from aldata.cli.project import Project
 from aldata.errors import InvalidInput, InvalidParameters
@@ -175,7 +176,7 @@ def _known(
 ) -> list[str]:
     """How many frames the project has already. Raises InvalidInput where a test would be learned."""
     ids = set(frames.ids)
-    notes = []
+    notes = _set_apart(frames) if target.trained else []
     for generation in (layout.SEED, *parameters.generations):
         path = project.root / layout.path_of(generation, "dataset")
         if not path.exists():
@@ -189,6 +190,18 @@ def _known(
         for setting, name in others:
             _refuse_shared(ids, frames, setting, name, parameters, project)
     return notes
+
+
+def _set_apart(frames: Configurations) -> list[str]:
+    """Frames that nothing learned from where they come from, and that will be learned here."""
+    if not isinstance(frames, Labels):
+        return []
+    found = {p: int((frames.purpose == PURPOSES.index(p)).sum()) for p in ("probe", "test")}
+    return [
+        f"{count} frames were {purpose} frames where they come from, and are trained on here"
+        for purpose, count in found.items()
+        if count
+    ]
 
 
 def _others(parameters: params.Parameters, target: Destination) -> Iterable[tuple[str, str]]:

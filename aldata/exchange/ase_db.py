@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ JSON_LIMIT = 200
 
 
 def read(path: Path) -> Content:
-    """Every row; what stands in its `data` and key-value pairs are values of the frame."""
+    """Every row; `data` and key-value pairs are values of the frame, below what was calculated."""
     with _opened(path, reading=True) as database:
         metadata = database.metadata or {}
         frames = [_frame(row) for row in database.select()]
@@ -36,8 +37,8 @@ def read(path: Path) -> Content:
 
 def _frame(row: Any) -> Frame:
     frame = frame_of_atoms(row.toatoms())
-    frame.values.update({**row.key_value_pairs, **row.data})
-    return frame
+    values = {**row.key_value_pairs, **row.data, **frame.values}
+    return replace(frame, values=values)
 
 
 def write(path: Path, statement: Statement, frames: Iterable[Frame]) -> int:

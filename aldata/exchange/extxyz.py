@@ -45,9 +45,10 @@ def read(path: Path) -> Content:
 
 
 def _spoken(frames: list[Frame], key: str) -> list[str]:
-    """The different texts under `key`, taken out of the frames."""
-    found = [frame.values.pop(key, None) for frame in frames]
-    return sorted({text for text in found if isinstance(text, str)})
+    """The different texts under `key`; other things, such as LAMMPS's `units=metal`, say nothing."""
+    found = [frame.values.get(key) for frame in frames]
+    texts = {text for text in found if isinstance(text, str)}
+    return sorted(text for text in texts if key == THEORY or text.startswith("{"))
 
 
 def _json(text: str, path: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def states_itself(path: Path) -> bool:
         return True
     with path.open(encoding="utf-8", errors="replace") as stream:
         stream.readline()
-        return "units=" in stream.readline()
+        return re.search(r'\bunits="?\{', stream.readline()) is not None
 
 
 def content_of(path: Path, kind: Format) -> Content:
