@@ -6,17 +6,19 @@ import contextlib
 import io
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from ase.io import read as ase_read
 from projects import Project
 
-from aldata import exchange
+from aldata import exchange, store
 from aldata.artifacts.documents import Manifest, Theory
 from aldata.artifacts.frames import Candidates, Labels
 from aldata.artifacts.schema import PURPOSES
 from aldata.cli.main import main
+from aldata.errors import InvalidInput
 
 
 def export(project: Project, *command: str) -> tuple[int, str]:
@@ -94,6 +96,24 @@ def test_an_old_revision(project: Project) -> None:
     )
     assert now.ids == then.ids
     assert np.array_equal(now.forces, then.forces)
+
+
+def test_every_frame_says_at_which_level_of_theory_it_is(project: Project) -> None:
+    """A call of an earlier generation that was answered by a fallback keeps the fallback's theory."""
+    labels, other = project.read(Labels, "g000"), "a" * 64
+    call = labels.call_ids[int(np.flatnonzero(labels.accepted)[0])]
+    fallbacks = [{"name": "looser", "theory_id": other, "calls": [call]}]
+    attributes = {**labels.attributes, "fallbacks": fallbacks}
+    store.write(project.path("g000", "labels"), replace(labels, attributes=attributes))
+    code, text = export(project, "--generation", "g001", "-o", "mixed.parquet")
+    assert code == 0, text
+    import pandas
+
+    table = pandas.read_parquet(project.root / "mixed.parquet").set_index("call_id")
+    assert table["theory_id"][call] == other
+    assert set(table["theory_id"].drop(call)) == {labels.attributes["theory_id"]}
+    with pytest.raises(InvalidInput, match="2 levels of theory"):
+        exchange.read(project.root / "mixed.parquet", exchange.Request())
 
 
 def test_what_cannot_be_asked_for(project: Project) -> None:

@@ -12,7 +12,7 @@ from aldata import archive, exchange
 from aldata.archive import StoredFrames
 from aldata.artifacts.columns import Array
 from aldata.artifacts.documents import Theory
-from aldata.artifacts.frames import Configurations
+from aldata.artifacts.frames import Configurations, Labels
 from aldata.artifacts.layout import SEED, path_of
 from aldata.artifacts.schema import PURPOSES, STATUSES
 from aldata.cli.project import Project
@@ -110,17 +110,20 @@ def _source(stored: StoredFrames) -> dict[str, str]:
 
 def _frames(chosen: StoredFrames) -> Iterator[exchange.Frame]:
     """The frames, a block in memory at a time, each with role and level of theory of its own."""
-    foreign = chosen.attributes.get(SEED, {}).get("labels_theory_id")
+    stores = chosen.attributes
+    foreign = stores.get(SEED, {}).get("labels_theory_id")
+    fallbacks = [item for one in stores.values() for item in one.get("fallbacks", [])]
+    attributes = {**chosen.parts[-1].attributes, "fallbacks": fallbacks}
     for begin in range(0, len(chosen), BLOCK):
         block = chosen[begin : begin + BLOCK]
-        artifact = block.artifact()
+        artifact = block.artifact(attributes)
         if not isinstance(artifact, Configurations):
             raise TypeError(f"{chosen.name} have no geometries")
         added = {"generation": block.column("generation").tolist()}
         if chosen.name == "labels":
             added["role"] = block.column("role").tolist()
-        if foreign and chosen.name == "labels":
-            imported = block.column("purpose") == PURPOSES.index("imported")
-            own = str(artifact.attributes["theory_id"])
-            added["theory_id"] = [foreign if is_it else own for is_it in imported]
+        if foreign and isinstance(artifact, Labels):
+            pairs = zip(artifact.purpose, artifact.theory_ids, strict=True)
+            imported = PURPOSES.index("imported")
+            added["theory_id"] = [foreign if p == imported else own for p, own in pairs]
         yield from exchange.frames_of(artifact, added)
