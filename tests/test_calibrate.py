@@ -20,7 +20,15 @@ from aldata.calibrate import (
     prequential,
     reliability,
 )
-from aldata.calibrate.committee import Spread
+from aldata.calibrate.committee import Quantity, Spread
+from aldata.calibrate.proper_scores import (
+    bootstrap_interval,
+    continuous_ranked_probability,
+    miscalibration_area,
+    negative_log_likelihood,
+    rank_correlation,
+)
+from aldata.calibrate.scores import worth
 from aldata.errors import InvalidInput, InvalidParameters
 from aldata.evaluate import METRICS
 
@@ -275,7 +283,8 @@ def test_the_null_parent_scores_nothing():
         QUIET,
     )
     counts = {"frames", "atoms"}
-    assert all(found[group][name] == 0 for group in found for name in counts)
+    assert set(found) == {"probe", "acquired", "worth"}
+    assert all(found[group][name] == 0 for group in ("probe", "acquired") for name in counts)
     assert {v for scores in found.values() for k, v in scores.items() if k not in counts} == {None}
 
 
@@ -332,3 +341,96 @@ def test_the_null_calibration_is_one_and_unfitted():
     found = null_calibration("seed", "0" * 64)
     assert (found.energy.alpha, found.forces.alpha) == (1.0, 1.0)
     assert not found.energy.fitted
+
+
+class TestProperScores:
+    """Against `uncertainty-toolbox` and by simulation; for energies both are one-dimensional."""
+
+    def made(self, d: int, n: int = 4000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(d)
+        sigma = rng.gamma(2.0, size=n)
+        error = sigma[:, None] * rng.normal(size=(n, d))
+        return error, sigma, np.square(error).sum(axis=1)
+
+    def test_one_dimension_is_what_uncertainty_toolbox_finds(self) -> None:
+        toolbox = pytest.importorskip("uncertainty_toolbox")
+        error, sigma, error2 = self.made(1, 600)
+        truth, predicted = np.zeros(600), error[:, 0]
+        crps = toolbox.crps_gaussian(predicted, sigma, truth)
+        assert continuous_ranked_probability(error2, sigma**2, 1) == pytest.approx(crps, rel=1e-9)
+        nll = toolbox.nll_gaussian(predicted, sigma, truth)
+        assert negative_log_likelihood(error2, sigma**2, 1) == pytest.approx(nll, rel=1e-9)
+        quantity = Quantity(error2, sigma**2, 0.0, Spread(None, 1))
+        area = toolbox.miscalibration_area(predicted, sigma, truth)
+        found = miscalibration_area(quantity, ONE)
+        assert found is not None
+        assert abs(found - area) < 0.01
+        wide = toolbox.miscalibration_area(predicted, 3 * sigma, truth)
+        found = miscalibration_area(Quantity(error2, 9 * sigma**2, 0.0, Spread(None, 1)), ONE)
+        assert found is not None
+        assert abs(found - wide) < 0.01
+
+    def test_the_energy_score_is_that_of_drawn_vectors(self) -> None:
+        rng = np.random.default_rng(0)
+        error, sigma, error2 = self.made(3, 50)
+        one, other = (sigma[:, None, None] * rng.normal(size=(50, 20000, 3)) for _ in range(2))
+        drawn = np.linalg.norm(one - error[:, None], axis=2).mean(axis=1)
+        drawn -= 0.5 * np.linalg.norm(one - other, axis=2).mean(axis=1)
+        found = continuous_ranked_probability(error2, 3 * sigma**2, 3)
+        assert found == pytest.approx(drawn.mean(), rel=0.01)
+        assert continuous_ranked_probability(np.zeros(1), np.array([3.0]), 3) > 0
+
+    @pytest.mark.parametrize("d", [1, 3])
+    def test_the_true_width_scores_best(self, d: int) -> None:
+        _, sigma, error2 = self.made(d)
+        for score in (negative_log_likelihood, continuous_ranked_probability):
+            found = [score(error2, d * (a * sigma) ** 2, d) for a in (0.5, 0.8, 1.0, 1.25, 2.0)]
+            assert int(np.argmin(found)) == 2
+
+    @pytest.mark.parametrize("d", [1, 3])
+    def test_a_calibrated_width_covers_what_it_says(self, d: int) -> None:
+        _, sigma, error2 = self.made(d)
+        area = miscalibration_area(Quantity(error2, d * sigma**2, 0.0, Spread(None, d)), ONE)
+        small = miscalibration_area(Quantity(error2, d * sigma**2 / 4, 0.0, Spread(None, d)), ONE)
+        assert area is not None
+        assert small is not None
+        assert area < 0.02 < 0.15 < small
+
+    def test_the_interval_of_a_mean_is_over_frames(self) -> None:
+        rng = np.random.default_rng(5)
+        frames = np.repeat(np.arange(30), 20)
+        alike = np.repeat(rng.gamma(1.0, size=30), 20)
+        by_frame = bootstrap_interval(alike, frames)
+        by_atom = bootstrap_interval(alike, np.arange(600))
+        assert by_frame is not None
+        assert by_atom is not None
+        assert by_frame[0] < alike.mean() < by_frame[1]
+        assert by_frame[1] - by_frame[0] > 3 * (by_atom[1] - by_atom[0])
+        assert bootstrap_interval(np.ones(4), np.zeros(4, dtype=int)) is None
+
+    def test_rank_correlation_needs_something_to_rank(self) -> None:
+        assert rank_correlation(np.arange(5.0), np.arange(5.0) ** 3) == pytest.approx(1.0)
+        assert rank_correlation(np.arange(5.0), -np.arange(5.0)) == pytest.approx(-1.0)
+        assert rank_correlation(np.ones(5), np.arange(5.0)) is None
+        assert rank_correlation(np.ones(2), np.ones(2)) is None
+
+
+ONE = Factor(alpha=1.0, mean_z2=None, frames=0, fitted=False)
+
+
+def test_acquired_calls_are_compared_with_random_ones() -> None:
+    labels = probe_labels(8)
+    purposes = np.where(np.arange(8) < 4, 1, 0)
+    labels = Labels.from_arrays({**labels.arrays, "purpose": purposes}, labels.attributes)
+    manifest = manifest_of(labels, ["probe"] * 4 + ["train"] * 4)
+    predictions = committee_of(labels, 4, TRUE, seed=7)
+    forces = labels.forces.copy()
+    half = labels.offsets[4]
+    forces[:half] += 0.1
+    forces[half:] += 0.3
+    wrong = Predictions.from_arrays(
+        {**predictions.arrays, "forces": forces}, predictions.attributes
+    )
+    found = worth(wrong, labels, manifest)
+    assert found["error_ratio"] == pytest.approx(3.0)
+    assert found["above_median"] == 1.0

@@ -113,7 +113,7 @@ def reported(number: int, history) -> dict:
     scores = {name: error.get(name, 1.0) for name in names}
     return metrics(
         facts(number),
-        {"probe": scores, "acquired": scores},
+        {"probe": scores, "acquired": scores, "worth": {"error_ratio": 1.2, "above_median": 0.7}},
         {"hot": error, "seed": error},
         null_calibration("g000", "0" * 64),
         history,
@@ -133,7 +133,7 @@ def test_metrics_are_exactly_those_of_the_table():
 
 
 def test_the_unit_stands_in_the_name():
-    suffix = {"meV/atom": "_meV_per_atom", "meV/A": "_meV_per_A", "s": "seconds"}
+    suffix = {"meV/atom": "_meV_per_atom", "meV/A": "_meV_per_A", "meV": "_meV", "s": "seconds"}
     for name, metric in METRICS.items():
         if metric.unit not in ("", "1"):
             assert suffix[metric.unit] in name

@@ -30,17 +30,38 @@ ERRORS: dict[str, Metric] = {
 }
 """Errors against labels, in every group."""
 
+OF_A_QUANTITY: dict[str, Metric] = {
+    "mean_z2": Metric("1", "mean squared error of {} over the one predicted; 1 when calibrated"),
+    "mean_z2_low": Metric("1", "lower end of the 95 % interval of that mean, over frames"),
+    "mean_z2_high": Metric("1", "upper end of the 95 % interval of that mean, over frames"),
+    "coverage_95": Metric("1", "share of {} in their 95 % interval"),
+    "nll": Metric("1", "mean negative log likelihood of the errors of {}, in nats, of eV and A"),
+    "miscalibration_area": Metric("1", "mean gap of nominal and observed coverage of {}"),
+    "spearman": Metric("1", "rank correlation of sigma and error of {}"),
+}
+"""Whether the parent knew the errors of one quantity."""
+
+QUANTITIES = {"energy": "total energies", "forces": "force vectors"}
+
 SCORES: dict[str, Metric] = {
-    "energy_mean_z2": Metric(
-        "1", "mean squared error of total energies over the one predicted; 1 when calibrated"
+    **{
+        f"{short}_{name}": Metric(metric.unit, metric.meaning.format(long))
+        for short, long in QUANTITIES.items()
+        for name, metric in OF_A_QUANTITY.items()
+    },
+    "energy_crps_meV": Metric("meV", "mean continuous ranked probability score of total energies"),
+    "forces_crps_meV_per_A": Metric("meV/A", "mean energy score of an atom's force"),
+    "forces_coverage_95_ellipsoid": Metric(
+        "1", "share of force vectors in the 95 % ellipsoid of their own covariance"
     ),
-    "forces_mean_z2": Metric(
-        "1", "mean squared error of an atom's force over the one predicted; 1 when calibrated"
-    ),
-    "energy_coverage_95": Metric("1", "share of total energies in their 95 % interval"),
-    "forces_coverage_95": Metric("1", "share of force vectors in their 95 % interval"),
 }
 """Whether the parent knew its errors: in the groups `probe` and `acquired`."""
+
+WORTH: dict[str, Metric] = {
+    "error_ratio": Metric("1", "RMS force error on acquired frames over that on probe frames"),
+    "above_median": Metric("1", "share of acquired frames with more error than the median probe"),
+}
+"""Whether the acquired calls were worth more than random ones, by the parent's errors."""
 
 GENERATION: dict[str, Metric] = {
     "generation": Metric("", "name of the generation"),
@@ -65,6 +86,7 @@ GENERATION: dict[str, Metric] = {
 METRICS: dict[str, Metric] = {
     **GENERATION,
     **{f"{group}.{k}": m for group in ("probe", "acquired") for k, m in (ERRORS | SCORES).items()},
+    **{f"worth.{k}": m for k, m in WORTH.items()},
     **{f"test.*.{k}": m for k, m in ERRORS.items()},
 }
 """Every metric by its flat name, as `dvc metrics show` prints it; `*` is the name of a test set."""
