@@ -12,9 +12,11 @@ import numpy.typing as npt
 from aldata import digest
 from aldata.archive.lineage import Lineage
 from aldata.archive.matching import beginning_with, matched
+from aldata.archive.source import StoredSource
 from aldata.archive.union import Part, Selected, Union
 from aldata.artifacts.columns import Array, Columns
 from aldata.errors import InvalidInput
+from aldata.query import Elements, Question, ask, values
 
 if TYPE_CHECKING:
     pass
@@ -179,6 +181,24 @@ class StoredFrames:
         """Row of each whole id, -1 where there is none; the first of several: shape (id,)."""
         wanted = digest.to_bytes(list(ids)) if len(ids) else np.zeros((0, 32), np.uint8)
         return matched(self.column(name), wanted)
+
+    def query(
+        self, where: str | None = None, sort: str | Sequence[str] = (), top: int | None = None
+    ) -> Self:
+        """The frames that satisfy a condition, sorted, the first `top` of them: again a sequence.
+
+        where : such as `"n_atoms < 30 and 'O' in species and distance > 1.5"`. sort : a name of a
+        quantity or several, with '-' the largest first, frames without a value last. The quantities
+        are those of `query.QUANTITIES` (docs/query.md); only what is named is read or computed.
+        Raises InvalidInput, with the list of names, for what cannot be understood.
+        """
+        keys = (sort,) if isinstance(sort, str) else tuple(sort)
+        return self[ask(StoredSource(self), Question(where, keys, top))]
+
+    def quantity(self, name: str) -> Array:
+        """A quantity of `query.QUANTITIES` of every frame: (frame,); elements as words."""
+        found = values(StoredSource(self), name)
+        return found.words() if isinstance(found, Elements) else found
 
     def verify(self) -> None:
         """Compare every array with its digest. Raises DamagedArtifact that names what differs."""

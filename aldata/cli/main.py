@@ -18,6 +18,8 @@ COMMANDS = {
     "import": "take in data of others: units and level of theory stated, ids checked",
     "doctor": "is everything there that the next call needs? what is missing is named",
     "export": "write labels, configurations or candidates as a file for other programs",
+    "query": "which frames satisfy a condition, and which come first",
+    "diff": "what two generations, revisions or experiments differ in",
     "upgrade": "bring the project's stages to this version of aldata",
 }
 """Every subcommand and what it does. Each is a module of `aldata.cli` with `configure` and `run`."""
@@ -43,9 +45,20 @@ def _module(name: str) -> Any:
     return importlib.import_module(f"aldata.cli.{MODULES.get(name, name)}")
 
 
+def _joined(arguments: list[str]) -> list[str]:
+    """`--sort -energy` as one argument: argparse would take `-energy` for an option."""
+    found: list[str] = []
+    for argument in arguments:
+        if found and found[-1] == "--sort":
+            found[-1] = f"--sort={argument}"
+        else:
+            found.append(argument)
+    return found
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; an error that a user can act on is one message and exit code 1."""
-    options = parser().parse_args(arguments)
+    options = parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     try:
         code: int = _module(options.command).run(options)
     except AldataError as problem:

@@ -147,10 +147,11 @@ class Revision:
     def _remotely(self, path: Path) -> Iterator[None]:
         """Say which artifact is missing, and how to fetch it, when DVC finds it nowhere."""
         from dvc.exceptions import DvcException
+        from dvc_data.index.index import DataIndexError
 
         try:
             yield
-        except (OSError, KeyError, DvcException) as problem:
+        except (OSError, KeyError, DvcException, DataIndexError) as problem:
             raise DamagedArtifact(
                 f"is neither in DVC's cache nor in its remote ({problem})",
                 where=str(self._named(path)),
