@@ -140,3 +140,26 @@ def test_an_export_trains_another_project(project: Project) -> None:
     text = project.ok("aldata", "import", "all.aselmdb", "--as", "labels", "--replace")
     tests = int((lineage(project).purpose == PURPOSES.index("test")).sum())
     assert f"{tests} frames were test frames where they come from" in text
+
+
+def test_a_condition_chooses_what_is_written(project: Project) -> None:
+    everything = lineage(project)
+    everything = everything.take(everything.accepted & (everything.row_size > 1))
+    norms = np.linalg.norm(everything.forces, axis=1)
+    largest = np.array([norms[everything.atoms_of(k)].max() for k in range(len(everything))])
+    limit = float(np.median(largest))
+    code, text = export(
+        project,
+        *("labels", "--generation", "g001", "-o", "calm.xyz"),
+        *("--where", f"n_atoms > 1 and max_force < {limit!r}"),
+    )
+    assert code == 0, text
+    found = exchange.read(project.root / "calm.xyz", exchange.Request())
+    expected = {i for i, f in zip(everything.ids, largest, strict=True) if f < limit}
+    assert set(found.labels.ids) == expected
+    code, text = export(
+        project, "labels", "--generation", "g001", "--where", "max_farce < 1", "-o", "none.xyz"
+    )
+    assert code == 1
+    assert "max_force" in text
+    assert not (project.root / "none.xyz").exists()

@@ -42,6 +42,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"of labels, only these: {', '.join(ROLES)} (default: all, retracted ones left out)",
     )
     parser.add_argument(
+        "--where", metavar="CONDITION", help="only these, a condition as in `aldata query`"
+    )
+    parser.add_argument(
         "--failed",
         action="store_true",
         help="failed and rejected calls as well, marked by their status, without results",
@@ -57,11 +60,13 @@ def run(options: argparse.Namespace) -> int:
     roles = _roles(options)
     stored = archive.open(options.kind, options.generation, rev=options.rev, root=project.root)
     chosen = stored[_wanted(stored, roles, options.failed)]
+    if options.where:
+        chosen = chosen.query(options.where)
     if len(chosen) == 0:
         raise InvalidInput(
             f"none of {len(stored)} {options.kind} are wanted",
             where=repr(stored),
-            next_step="ask for other --roles, or for --failed calls",
+            next_step="ask for other --roles, another --where, or for --failed calls",
         )
     statement = exchange.own_statement(_theory(stored, options.kind), None, _source(stored))
     written = exchange.write(options.output, statement, _frames(chosen), options.format)
