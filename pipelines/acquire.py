@@ -14,6 +14,7 @@ def acquire_candidates(stage: Stage) -> None:
     stored = stage.read(Descriptors)
     count = int(stored.attributes["candidates"])
     history = History(stage, stage.parent)
+    candidates = stage.read(Candidates)
     training, _ = history.with_roles(["train", "valid"])
     earlier, here = history.descriptors(stored.attributes["descriptor_id"], training.ids)
     known = stored.take(rows_of(stored, sorted(here)))
@@ -23,7 +24,8 @@ def acquire_candidates(stage: Stage) -> None:
         training=Descriptors.concatenate(parts, stored.attributes),
         predictions=stage.read(Predictions),
         known_ids=history.known_ids,
-        belief=_belief(stage, training),
+        frames=candidates,
+        belief=_belief(stage, candidates, training),
         age=len(history.manifests) - 1,
         calibration=stage.read(Calibration, of=stage.parent),
         noise=stage.read(Noise),
@@ -32,13 +34,12 @@ def acquire_candidates(stage: Stage) -> None:
     stage.write(acquire(pool, settings, stage.random_seed))
 
 
-def _belief(stage: Stage, training: Labels) -> LastLayerBelief | None:
+def _belief(stage: Stage, candidates: Candidates, training: Labels) -> LastLayerBelief | None:
     """What the parent's model believes about its last layer; None before there is one."""
     checkpoint = stage.read(Checkpoint, of=stage.parent)
     if checkpoint.is_null:
         return None
-    candidates, ridge = stage.read(Candidates), stage.parameters.uncertainty.ridge
-    return LastLayerBelief(checkpoint, candidates, training, ridge)
+    return LastLayerBelief(checkpoint, candidates, training, stage.parameters.uncertainty.ridge)
 
 
 if __name__ == "__main__":

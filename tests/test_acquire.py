@@ -17,6 +17,8 @@ from aldata import digest
 from aldata.acquire import STRATEGIES, AcquireSettings, LastLayerBelief, Pool, acquire
 from aldata.acquire import distances as blocks
 from aldata.acquire.distances import nearest, typical_spacing
+from aldata.acquire.known import Known
+from aldata.acquire.questions import PoolSource
 from aldata.acquire.strategies import farthest_point
 from aldata.artifacts.conversion import from_atoms
 from aldata.artifacts.documents import Calibration, Factor
@@ -28,6 +30,7 @@ from aldata.artifacts.frames import (
 )
 from aldata.describe import DescribeSettings, describe
 from aldata.errors import InvalidInput, InvalidParameters
+from aldata.query import values
 
 every_strategy = pytest.mark.parametrize("strategy", sorted(STRATEGIES))
 ATOMS = 4
@@ -191,7 +194,7 @@ class TestEveryStrategy:
         )
         found = acquire(doubled, AcquireSettings(strategy=strategy, batch=30), 0)
         assert sorted(found.ids) == sorted(set(whole.candidates.ids) - known)
-        counts = {"candidates": 50, "known": 25, "identical": 10, "new": 15}
+        counts = {"candidates": 50, "known": 25, "identical": 10, "new": 15, "satisfying": 15}
         assert found.attributes["pool"] == counts
         assert "only 15" in found.attributes["warnings"][0]
 
@@ -557,3 +560,39 @@ class TestInformation:
         np.testing.assert_array_equal(null.score, real.score)
         assert set(null.ids) != set(real.ids)
         assert "shuffled" in null.attributes["reasons"][1]
+
+
+class TestConditions:
+    @every_strategy
+    def test_only_what_satisfies_the_condition_is_asked_for_the_probe_too(
+        self, strategy: str
+    ) -> None:
+        whole = pool()
+        sigma = np.sqrt(values(PoolSource(whole), "variance_forces"))
+        limit = float(np.median(sigma))
+        settings = AcquireSettings(
+            strategy=strategy, batch=30, where=f"sigma_forces < {limit!r} and n_atoms == {ATOMS}"
+        )
+        found = acquire(whole, settings, 0)
+        allowed = {whole.candidates.ids[row] for row in np.flatnonzero(sigma < limit)}
+        assert set(found.ids) == allowed
+        assert found.probe.any()
+        assert found.attributes["pool"]["satisfying"] == len(allowed) < 40
+        assert "satisfy" in found.attributes["warnings"][0]
+
+    def test_a_condition_on_distance_keeps_what_is_new(self) -> None:
+        whole = pool()
+        far = Known(whole).novelty()
+        limit = float(np.median(far))
+        settings = AcquireSettings(strategy="random", batch=20, where=f"distance > {limit!r}")
+        found = acquire(whole, settings, 0)
+        assert set(found.ids) == {whole.candidates.ids[k] for k in np.flatnonzero(far > limit)}
+
+    def test_bad_conditions_are_named_before_any_work(self) -> None:
+        for text in ("n_atom < 3", "__import__('os')", "energy <"):
+            with pytest.raises(InvalidParameters, match="where"):
+                AcquireSettings.checked({"where": text}, "params.yaml: acquire")
+        with pytest.raises(InvalidInput, match="none of the 40 candidates satisfies"):
+            acquire(pool(), AcquireSettings(where="n_atoms > 1000"), 0)
+        with pytest.raises(InvalidInput, match="does not know 'temperature'"):
+            acquire(pool(), AcquireSettings(where="temperature > 300"), 0)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from aldata.acquire.belief import Belief
 from aldata.artifacts.documents import Calibration, Noise
-from aldata.artifacts.frames import Descriptors, Predictions
+from aldata.artifacts.frames import Candidates, Descriptors, Predictions
 from aldata.digest import NO_HASH
 from aldata.errors import InvalidInput
 
@@ -28,6 +28,7 @@ class Pool:
     training : descriptors of the existing training set; may be empty.
     predictions : of the candidates, in the same order; empty before there is a model.
     known_ids : configurations that were asked for before, in any role: never asked again.
+    frames : the candidates themselves, for questions about geometry and origin; None: not known.
     belief : what the model believes about its last layer; None before there is a model.
     age : number of generations before this one.
     calibration : factors of the model's uncertainties; None counts as 1.
@@ -42,6 +43,7 @@ class Pool:
     training: Descriptors
     predictions: Predictions
     known_ids: frozenset[str] = frozenset()
+    frames: Candidates | None = None
     belief: Belief | None = None
     age: int = 0
     calibration: Calibration | None = None
@@ -109,6 +111,7 @@ class Pool:
             training=self.training,
             predictions=predictions,
             known_ids=self.known_ids,
+            frames=None if self.frames is None else self.frames.take(rows),
             belief=None if self.belief is None else self.belief.take(rows),
             age=self.age,
             calibration=self.calibration,
@@ -125,16 +128,6 @@ class Pool:
     def aleatoric_forces(self) -> float:
         """sigma_al of a force component, in eV/A: the noise, or the target where that is larger."""
         return max(self.noise.sigma_forces if self.noise else 0.0, self.target[1])
-
-    def largest_force_variance(self) -> Float:
-        """Largest calibrated force variance of any atom, in (eV/A)^2: shape (candidate,).
-
-        The variance of an atom is the trace of the covariance of its force, which no rotation
-        changes, times the squared calibration factor.
-        """
-        alpha = self.calibration.forces.alpha if self.calibration else 1.0
-        trace = np.trace(self.predictions.force_covariance, axis1=1, axis2=2)
-        return alpha**2 * largest_per_frame(trace, self.predictions.offsets)
 
     def refuse_not_finite(self) -> None:
         """Raise InvalidInput, naming the candidates, unless all that is known of them is finite."""

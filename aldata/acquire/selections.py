@@ -9,6 +9,7 @@ import numpy as np
 
 from aldata.acquire.picks import Picks
 from aldata.acquire.pool import Integer, Pool
+from aldata.acquire.questions import chosen
 from aldata.acquire.settings import AcquireSettings
 from aldata.acquire.strategies import STRATEGIES, random
 from aldata.artifacts.frames import Selection
@@ -41,6 +42,8 @@ def acquire(pool: Pool, settings: AcquireSettings, seed: int) -> Selection:
         )
     fresh = pool.take(rows)
     fresh.refuse_not_finite()
+    new = len(fresh)
+    fresh = fresh.take(chosen(fresh, settings.where))
     size = min(settings.batch, len(fresh))
     probe = _probe(fresh, _probe_size(size, settings.probe), _generator(seed, 0))
     rest = np.setdiff1d(np.arange(len(fresh)), probe.rows)
@@ -50,7 +53,7 @@ def acquire(pool: Pool, settings: AcquireSettings, seed: int) -> Selection:
     )
     picks = replace(picks, rows=rest[picks.rows], reason=picks.reason + _why(name, settings, pool))
     attributes = {
-        **_facts(pool, fresh, settings),
+        **_facts(pool, fresh, new, settings),
         "strategy": name,
         "facts": dict(picks.facts),
         "random_seed": seed,
@@ -83,12 +86,13 @@ def _why(effective: str, settings: AcquireSettings, pool: Pool) -> str:
     return f" ({missing} for {settings.strategy})"
 
 
-def _facts(pool: Pool, fresh: Pool, settings: AcquireSettings) -> dict[str, Any]:
+def _facts(pool: Pool, fresh: Pool, new: int, settings: AcquireSettings) -> dict[str, Any]:
     known = sum(identity in pool.known_ids for identity in pool.candidates.ids)
     warnings = []
     if len(fresh) < settings.batch:
         warnings.append(
             f"{settings.batch} were asked for, but only {len(fresh)} candidates are new"
+            + (f" and satisfy {settings.where!r}" if settings.where else "")
         )
     return {
         "asked": settings.strategy,
@@ -96,8 +100,9 @@ def _facts(pool: Pool, fresh: Pool, settings: AcquireSettings) -> dict[str, Any]
         "pool": {
             "candidates": len(pool),
             "known": known,
-            "identical": len(pool) - known - len(fresh),
-            "new": len(fresh),
+            "identical": len(pool) - known - new,
+            "new": new,
+            "satisfying": len(fresh),
         },
         "aleatoric": {
             "noise": None if pool.noise is None else pool.noise.content(),

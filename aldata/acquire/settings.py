@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from aldata.errors import InvalidInput
 from aldata.records import Record
 
 NAMES = (
@@ -24,6 +25,16 @@ def _known(strategy: str) -> str:
     if strategy not in NAMES:
         raise ValueError(f"unknown strategy; one of: {', '.join(sorted(NAMES))}")
     return strategy
+
+
+def _condition(text: str) -> str:
+    from aldata.query import Question
+
+    try:
+        Question(text).names("candidates")
+    except InvalidInput as problem:
+        raise ValueError(str(problem)) from None
+    return text
 
 
 class Target(Record):
@@ -50,6 +61,11 @@ class AcquireSettings(Record):
         lt=1,
         description="share of the batch that is drawn uniformly and never trained on (1); "
         "at least one frame unless it is 0",
+    )
+    where: Annotated[str, AfterValidator(_condition)] | None = Field(
+        default=None,
+        description="condition that a candidate must satisfy to be asked for, as in `aldata query`; "
+        "the probe is drawn from those that do",
     )
     screen: int = Field(
         default=300,

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from aldata.acquire.information import gram, greedy, scalar_gain
+from aldata.acquire.known import Known
 from aldata.acquire.picks import Picks, highest
 from aldata.acquire.pool import Float, Integer, Pool
 from aldata.acquire.settings import AcquireSettings
-from aldata.acquire.strategies.farthest_point import Known
 from aldata.errors import InvalidInput
 
 

@@ -1,11 +1,12 @@
-"""The candidates about whose forces the committee disagrees most."""
+"""The candidates about whose forces the model is least certain."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from aldata.acquire.picks import Picks, highest
+from aldata.acquire.picks import Picks
 from aldata.acquire.pool import Pool
+from aldata.acquire.questions import most
 from aldata.acquire.settings import AcquireSettings
 
 
@@ -16,11 +17,10 @@ def pick(
 
     Each is judged for itself, so a batch may hold several that are alike.
     """
-    variance = pool.largest_force_variance()
-    rows = highest(variance, count)
+    rows, variances = most(pool, "variance_forces", count)
     return Picks(
         rows=rows,
-        scores=variance[rows],
+        scores=variances,
         reason="largest calibrated force variance of an atom",
         facts={"score_unit": "eV2 angstrom-2"},
     )
