@@ -19,7 +19,7 @@ from aldata.errors import InvalidInput
 from aldata.query import Elements, Question, ask, values
 
 if TYPE_CHECKING:
-    pass
+    from aldata.archive.as_ase import StoredAtoms
 
 Integer = npt.NDArray[np.int64]
 Rows = Sequence[int] | npt.NDArray[Any]
@@ -151,6 +151,15 @@ class StoredFrames:
         """The frames as an artifact in memory, such as `Labels`; attributes of the last store."""
         head = self.parts[-1].attributes if attributes is None else attributes
         return self._union.kind.from_arrays(self.take(), head)
+
+    def to_ase(self) -> StoredAtoms:
+        """The frames as a sequence of `ase.Atoms`, each made when it is asked for.
+
+        Raises InvalidInput for a kind without positions. See `archive.as_ase.StoredAtoms`.
+        """
+        from aldata.archive.as_ase import StoredAtoms
+
+        return StoredAtoms(self)
 
     def row_of(self, identity: str) -> int:
         """Row of the frame with this configuration id or, of labels, call id; a beginning will do.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from aldata.artifacts.frames import Configuration
 from aldata.errors import InvalidInput
@@ -53,3 +54,23 @@ def to_atoms(configuration: Configuration) -> Atoms:
         pbc=configuration.pbc,
         info={"charge": configuration.charge, "spin": configuration.spin},
     )
+
+
+def with_results(
+    atoms: Atoms,
+    energy: float,
+    forces: npt.NDArray[np.float64],
+    stress: npt.NDArray[np.float64] | None = None,
+) -> Atoms:
+    """The same atoms with results in a `SinglePointCalculator`, in ASE's units, which are ours.
+
+    energy in eV; forces (n, 3) in eV/A; stress (6,) in eV/A^3, tension positive, order xx yy zz yz
+    xz xy as ASE's; left out when it is None or not finite.
+    """
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    results: dict[str, object] = {"energy": float(energy), "forces": forces}
+    if stress is not None and np.isfinite(stress).all():
+        results["stress"] = stress
+    atoms.calc = SinglePointCalculator(atoms, **results)
+    return atoms
