@@ -10,8 +10,10 @@ from made_lineages import project_of, random_frames
 
 import aldata
 from aldata.archive import StoredFrames
+from aldata.archive.columns import MappedColumn
 from aldata.artifacts.conversion import from_atoms
 from aldata.artifacts.frames import Candidates, Labels, Selection
+from aldata.artifacts.schema import KINDS
 from aldata.errors import InvalidInput
 
 
@@ -87,3 +89,74 @@ def test_atoms_are_sliced_like_frames_and_may_be_changed(project: Path) -> None:
         some[len(some)]
     with pytest.raises(InvalidInput, match="selections have no numbers"):
         _open(project, "selections").to_ase()
+
+
+@pytest.mark.parametrize("kind", ["labels", "candidates", "configurations", "selections"])
+@pytest.mark.parametrize("rows", [slice(None), slice(None, None, -2), [3, 0, 3], []])
+def test_a_dataset_is_the_frames(project: Path, kind: str, rows: slice | list[int]) -> None:
+    whole = _open(project, kind)
+    frames = whole[rows if len(whole) > 3 or isinstance(rows, slice) else rows[1:2]]
+    shown = frames.to_xarray()
+    assert set(shown.variables) == set(frames.all_names)
+    for name, array in frames.take(columns=frames.all_names).items():
+        assert shown[name].shape == array.shape
+        np.testing.assert_array_equal(shown[name].values, array)
+    for variable in KINDS[frames.parts[0].artifact.KIND if kind != "configurations" else kind]:
+        found = shown[variable.name]
+        assert found.dims == variable.dims
+        assert found.dtype == variable.dtype
+        assert found.attrs["units"] == variable.unit
+        assert found.attrs["long_name"] == variable.meaning
+    assert shown.attrs["Conventions"].startswith("CF-")
+
+
+def test_a_dataset_is_indexed_like_an_array(project: Path) -> None:
+    for frames in (_open(project), _open(project)[[7, 2, 11]]):
+        forces = frames.column("forces")
+        shown = frames.to_xarray()
+        atoms = np.array([len(forces) - 1, 0, 2])
+        for key in (
+            (atoms,),
+            (slice(2, 7), 1),
+            (3, slice(None, None, -1)),
+            (slice(None, None, -3), [2, 0]),
+            (-1, -1),
+        ):
+            picked = shown.forces.isel(dict(zip(("atom", "xyz"), key, strict=False)))
+            expected = forces[key[0]]
+            for place in key[1:]:
+                expected = expected[..., place]
+            np.testing.assert_array_equal(picked.values, expected)
+        ones = shown.cell.isel(frame=[0, -1], abc=[2, 1], xyz=0)
+        np.testing.assert_array_equal(ones.values, frames.column("cell")[[0, -1]][:, [2, 1], 0])
+        last = shown.energy[shown.row_size > 3]
+        np.testing.assert_array_equal(
+            last.values, frames.column("energy")[frames.column("row_size") > 3]
+        )
+
+
+def test_a_dataset_reads_nothing_before_it_is_asked(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def counted(name: str) -> None:
+        method = getattr(MappedColumn, name)
+
+        def wrapped(self: MappedColumn, *given: object) -> object:
+            found = method(self, *given)
+            asked.append((name, len(found)))
+            return found
+
+        monkeypatch.setattr(MappedColumn, name, wrapped)
+
+    counted("take")
+    counted("span")
+    shown = _open(project).to_xarray()
+    text = repr(shown)
+    assert "forces" in text
+    assert asked == []
+    part = shown.forces[4:9]
+    assert asked == []
+    assert part.values.shape == (5, 3)
+    assert asked == [("span", 5)]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_stores import CLASSES, made
 
 from aldata import store
 from aldata.artifacts.checkpoints import Checkpoint, null_checkpoint
@@ -58,18 +59,36 @@ def test_local_arrays_are_memory_mapped_and_all_zero_arrays_have_a_chunk(tmp_pat
     assert str(tmp_path / "c.zarr") not in Path("/proc/self/maps").read_text()
 
 
-def test_xarray_shows_a_clear_data_set(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", CLASSES)
+@pytest.mark.parametrize("row_size", [[3, 1], []])
+def test_xarray_shows_a_clear_data_set(tmp_path: Path, kind: str, row_size: list[int]) -> None:
+    """To someone who has xarray only, by the words of the CF conventions."""
     import xarray
 
-    store.write(tmp_path / "c.zarr", _pair())
+    artifact = made(CLASSES[kind], row_size)
+    store.write(tmp_path / "c.zarr", artifact)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         shown = xarray.open_zarr(tmp_path / "c.zarr")
     assert shown.attrs["Conventions"] == "CF-1.11"
-    assert shown.positions.dims == ("atom", "xyz")
-    assert shown.positions.attrs["units"] == "angstrom"
-    assert shown.row_size.attrs["sample_dimension"] == "atom"
-    np.testing.assert_array_equal(shown.row_size.values, [3, 1])
+    assert kind in shown.attrs["title"]
+    assert set(shown.variables) == set(artifact.names())
+    for variable in artifact.variables():
+        found = shown[variable.name]
+        assert found.dims == variable.dims
+        assert found.dtype == variable.dtype
+        assert found.attrs["units"] == variable.unit
+        assert found.attrs["long_name"] == variable.meaning
+        assert ("flag_meanings" in found.attrs) == bool(variable.flags)
+        if variable.flags:
+            words = found.attrs["flag_meanings"].split()
+            assert dict(zip(found.attrs["flag_values"], words, strict=True)) == dict(
+                enumerate(variable.flags)
+            )
+        np.testing.assert_array_equal(found.values, artifact.arrays[variable.name])
+    if "row_size" in artifact.names():
+        counted = shown.row_size.attrs["sample_dimension"]
+        assert shown.sizes[counted] == shown.row_size.sum()
 
 
 def test_compressed_descriptors_survive(tmp_path: Path) -> None:

@@ -10,15 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from aldata import digest
+from aldata.archive.atoms import Atoms
 from aldata.archive.lineage import Lineage
 from aldata.archive.matching import beginning_with, matched
 from aldata.archive.source import StoredSource
 from aldata.archive.union import Part, Selected, Union
 from aldata.artifacts.columns import Array, Columns
+from aldata.artifacts.schema import Variable
 from aldata.errors import InvalidInput
 from aldata.query import Elements, Question, ask, values
 
 if TYPE_CHECKING:
+    from xarray import Dataset
+
     from aldata.archive.as_ase import StoredAtoms
 
 Integer = npt.NDArray[np.int64]
@@ -97,6 +101,11 @@ class StoredFrames:
         """Names of all columns, those included that are not stored but follow from the lineage."""
         return list(self._union.known)
 
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The stored columns: dimensions, types, units and meanings."""
+        return tuple(self._union.variables.values())
+
     @cached_property
     def rows(self) -> Integer:
         """Row of every frame in the union of the stores."""
@@ -133,6 +142,19 @@ class StoredFrames:
         self._refuse_unknown(names)
         return self._union.take(selected, names)
 
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """Shape of a column, without reading it."""
+        if name not in self._union.variables:
+            return (len(self),)
+        first = self._atoms.count if self._union.is_per_atom(name) else len(self)
+        return (first, *self._union.parts[-1].layout.shape(name)[1:])
+
+    def rows_of_column(self, name: str, rows: Rows | slice) -> Array:
+        """Rows of one column: frames or, of a per-atom column, atoms counted through all frames."""
+        if not self._union.is_per_atom(name):
+            return self.take(rows, [name])[name]
+        return self._atoms.take(name, rows)
+
     def batches(
         self, size: int, seed: int | None = None, columns: Sequence[str] | None = None
     ) -> Iterator[dict[str, Array]]:
@@ -151,6 +173,15 @@ class StoredFrames:
         """The frames as an artifact in memory, such as `Labels`; attributes of the last store."""
         head = self.parts[-1].attributes if attributes is None else attributes
         return self._union.kind.from_arrays(self.take(), head)
+
+    def to_xarray(self) -> Dataset:
+        """The frames as an `xarray.Dataset`; its values are read when they are asked for.
+
+        CF contiguous ragged: `row_size` counts the atoms of every frame along the dimension `atom`.
+        """
+        from aldata.archive.as_xarray import dataset_of
+
+        return dataset_of(self)
 
     def to_ase(self) -> StoredAtoms:
         """The frames as a sequence of `ase.Atoms`, each made when it is asked for.
@@ -212,6 +243,10 @@ class StoredFrames:
     def verify(self) -> None:
         """Compare every array with its digest. Raises DamagedArtifact that names what differs."""
         self._union.verify()
+
+    @cached_property
+    def _atoms(self) -> Atoms:
+        return Atoms(self._union, self._rows)
 
     def _some(self, rows: Integer) -> Self:
         return type(self)(self.name, self._union, self.lineage, self.rows[rows])

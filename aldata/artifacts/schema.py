@@ -9,9 +9,13 @@ ragged array counted by `row_size`), `xyz`, `abc` (cell vectors or a second Cart
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 SCHEMA_VERSION = 1
 """Version of the stores that this code writes. It reads this one and all older ones."""
+
+CONVENTIONS = "CF-1.11"
+"""Conventions that the attributes of a store follow (cfconventions.org)."""
 
 SIZES = {"xyz": 3, "abc": 3, "voigt": 6, "hash": 32}
 """Dimensions whose size never changes."""
@@ -54,6 +58,17 @@ class Variable:
     unit: str
     meaning: str
     flags: tuple[str, ...] = ()
+
+    @property
+    def cf_attributes(self) -> dict[str, Any]:
+        """The attributes by which the CF conventions know what the quantity is."""
+        attributes: dict[str, Any] = {"units": self.unit, "long_name": self.meaning}
+        if self.name == "row_size":
+            attributes["sample_dimension"] = "atom"
+        if self.flags:
+            attributes["flag_values"] = list(range(len(self.flags)))
+            attributes["flag_meanings"] = " ".join(self.flags)
+        return attributes
 
 
 ROW_SIZE = Variable("row_size", ("frame",), "int64", "1", "number of atoms of this frame")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from aldata import digest
-from aldata.artifacts.schema import KINDS, SCHEMA_VERSION, Variable
+from aldata.artifacts.schema import CONVENTIONS, KINDS, SCHEMA_VERSION, Variable
 from aldata.errors import DamagedArtifact
 
 Shape = tuple[int, ...]
@@ -64,19 +64,9 @@ def array_document(variable: Variable, shape: Shape) -> dict[str, Any]:
         "fill_value": dtype.type(0).item(),
         "codecs": [codec],
         "dimension_names": list(variable.dims),
-        "attributes": _array_attributes(variable),
+        "attributes": variable.cf_attributes,
         "storage_transformers": [],
     }
-
-
-def _array_attributes(variable: Variable) -> dict[str, Any]:
-    attributes: dict[str, Any] = {"units": variable.unit, "long_name": variable.meaning}
-    if variable.name == "row_size":
-        attributes["sample_dimension"] = "atom"
-    if variable.flags:
-        attributes["flag_values"] = list(range(len(variable.flags)))
-        attributes["flag_meanings"] = " ".join(variable.flags)
-    return attributes
 
 
 def write_metadata(
@@ -93,7 +83,7 @@ def write_metadata(
         "zarr_format": 3,
         "node_type": "group",
         "attributes": {
-            "Conventions": "CF-1.11",
+            "Conventions": CONVENTIONS,
             "title": f"aldata {kind}",
             "aldata_kind": kind,
             "aldata_schema": SCHEMA_VERSION,
