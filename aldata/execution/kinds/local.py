@@ -30,6 +30,7 @@ def open_local(settings: ClusterSettings, needs: Needs, jobs: int) -> Iterator[S
         cluster = stack.enter_context(
             LocalCluster(
                 n_workers=min(most, jobs),
+                worker_class=_lasting_nanny(),
                 threads_per_worker=1,
                 processes=True,
                 memory_limit=None,
@@ -63,6 +64,41 @@ class _Local:
 
     def resources(self) -> None:
         return None
+
+
+STARTS = 20
+"""How often a worker may be killed while it starts before its place stays empty."""
+
+
+def _lasting_nanny() -> Any:
+    from distributed import Nanny
+    from distributed.core import Status
+
+    class LastingNanny(Nanny):  # type: ignore[misc]
+        """Starts a worker again that was killed while it started: Dask's own closes for good then,
+        and a cluster whose workers are all gone waits for ever.
+        """
+
+        starts = STARTS
+
+        async def instantiate(self) -> Any:
+            while True:
+                try:
+                    result = await super().instantiate()
+                except Exception:
+                    if self.starts <= 0:
+                        raise
+                    result = Status.failed
+                if result == Status.running or self.starts <= 0 or self.status == Status.closing:
+                    return result
+                self.starts -= 1
+
+        async def close(self, timeout: float = 5, reason: str = "nanny-close") -> Any:
+            if reason == "nanny-instantiate-failed" and self.starts > 0:
+                return "OK"
+            return await super().close(timeout=timeout, reason=reason)
+
+    return LastingNanny
 
 
 def _die_with_driver(driver: ProcessMark) -> Any:
