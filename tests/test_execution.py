@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 import trial_jobs
 
@@ -117,26 +113,3 @@ def test_importing_is_cheap() -> None:
     script = "import sys, aldata.execution; print({'dask', 'distributed', 'tqdm'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == "set()"
-
-
-def test_workers_that_are_killed_while_they_start_are_started_again() -> None:
-    killed: set[int] = set()
-
-    def kill_the_first() -> None:
-        end = time.monotonic() + 60
-        while len(killed) < 4 and time.monotonic() < end:
-            for process in psutil.Process().children():
-                with contextlib.suppress(psutil.Error):
-                    if "spawn_main" in " ".join(process.cmdline()) and process.pid not in killed:
-                        process.kill()
-                        killed.add(process.pid)
-                        if len(killed) >= 4:
-                            return
-            time.sleep(0.02)
-
-    killer = threading.Thread(target=kill_the_first)
-    killer.start()
-    results = run(trial_jobs.doubled, list(range(4)), ClusterSettings(workers=2), title="t")
-    killer.join()
-    assert len(killed) == 4
-    assert [r[0] for r in results] == [0, 2, 4, 6]

@@ -17,6 +17,11 @@ def doubled(x: int) -> tuple[int, int, str | None]:
     return 2 * x, os.getpid(), os.environ.get("OMP_NUM_THREADS")
 
 
+def doubled_slowly(x: int) -> tuple[int, int]:
+    time.sleep(0.2)
+    return 2 * x, os.getpid()
+
+
 def fails_at_three(x: int) -> int:
     if x == 3:
         raise LedgerError("no room", where="/ledger", next_step="make room")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -19,7 +20,7 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 LOOK = 1.0
-"""Seconds between two looks at the cluster while no job ends."""
+"""Seconds between two looks at the cluster."""
 
 _DASK = {
     "distributed.worker.daemon": False,  # tasks may start processes of their own
@@ -125,7 +126,7 @@ def _collect(
         with progress:
             for future in _as_they_end(site, futures, progress, results):
                 position = index[future.key]
-                results[position] = _result(future)
+                results[position] = _result(site, future, len(futures) - len(results))
                 if on_result is not None:
                     on_result(position, results[position])
                 progress.update(len(results), site.workers())
@@ -143,22 +144,25 @@ def _as_they_end(
     ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
     for future in futures:
         future.add_done_callback(ended.put)
+    looked = time.monotonic()
     for _ in futures:
-        while True:
+        future = None
+        while future is None:
             with contextlib.suppress(queue.Empty):
                 future = ended.get(timeout=LOOK)
-                break
-            site.check(len(futures) - len(results))
-            progress.update(len(results), site.workers())
+            if time.monotonic() - looked >= LOOK:  # also while jobs end: a worker may be missing
+                site.check(len(futures) - len(results))
+                progress.update(len(results), site.workers())
+                looked = time.monotonic()
         yield future
 
 
-def _result(future: Future) -> Any:
+def _result(site: Site, future: Future, left: int) -> Any:
     """A job's result or its exception. Raises ClusterFailed when the cluster lost the job."""
     from distributed import CancelledError, KilledWorker
 
     try:
-        return future.result()
+        return _fetched(site, future, left)
     except KilledWorker as problem:
         raise ClusterFailed(
             f"a job was given up: {problem.allowed_failures + 1} workers died while they had it",
@@ -170,3 +174,16 @@ def _result(future: Future) -> Any:
             expected="a Dask scheduler that runs for as long as the jobs do",
             next_step="start it again, then run again: what ended is kept",
         ) from None
+
+
+def _fetched(site: Site, future: Future, left: int) -> Any:
+    """The result, from the worker that has it; when that has died, another one must compute it."""
+    seconds = LOOK
+    while True:
+        try:
+            return future.result(timeout=seconds)
+        except TimeoutError:
+            if future.status == "error":  # the job's own, which is raised at once
+                return future.result()
+            site.check(left)
+            seconds *= 2  # so that a large result comes through
