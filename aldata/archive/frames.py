@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
     from aldata.archive.as_ase import StoredAtoms
+    from aldata.potentials import Architecture
+    from aldata.potentials.datasets import Graphs
 
 Integer = npt.NDArray[np.int64]
 Rows = Sequence[int] | npt.NDArray[Any]
@@ -191,6 +193,18 @@ class StoredFrames:
         from aldata.archive.as_ase import StoredAtoms
 
         return StoredAtoms(self)
+
+    def to_torch(
+        self,
+        cutoff: float | None = None,
+        architecture: Architecture | None = None,
+        numbers: Sequence[int] | None = None,
+        **options: Any,
+    ) -> Graphs:
+        """The frames as a `torch.utils.data.Dataset` of graphs: `potentials.datasets.graphs_from`."""
+        from aldata.potentials.datasets import graphs_from
+
+        return graphs_from(self, cutoff, architecture, numbers, **options)
 
     def row_of(self, identity: str) -> int:
         """Row of the frame with this configuration id or, of labels, call id; a beginning will do.

@@ -1,4 +1,4 @@
-"""The only place that imports mace-torch: a member as the model that mace-torch would have built."""
+"""A member as the model that mace-torch would have built, and how mace-torch is imported."""
 
 from __future__ import annotations
 

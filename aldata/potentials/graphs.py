@@ -131,6 +131,12 @@ def refuse_unknown(present: Iterable[int], known: Sequence[int]) -> None:
     )
 
 
+def neighbours_of(configuration: Configuration, cutoff: float) -> tuple[Integer, Integer, Integer]:
+    """Receiver, sender and periodic image of the sender of every edge, sorted by receiver."""
+    receiver, sender, _, images = _neighbours(configuration, cutoff)
+    return receiver, sender, images
+
+
 def _neighbours(
     configuration: Configuration, cutoff: float
 ) -> tuple[Integer, Integer, Float, Integer]:
