@@ -286,7 +286,9 @@ def test_isolated_atoms_have_the_spins_of_their_ground_states() -> None:
 
 
 def test_an_unknown_oracle_or_setting_is_named() -> None:
-    with pytest.raises(InvalidParameters, match=r"'pycsf'[^$]*one of: pyscf, ase, emt"):
+    with pytest.raises(
+        InvalidParameters, match=r"'pycsf'[^$]*one of: pyscf, espresso, tblite, emt, ase, replay"
+    ):
         resolve("pycsf", {})
     with pytest.raises(InvalidParameters, match=r"'functional'; one of: auxiliary_basis, basis"):
         resolve("pyscf", {"functional": "pbe"})

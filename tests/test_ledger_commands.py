@@ -51,7 +51,11 @@ def test_the_accounts_add_up(metal: Project, ledger_of, copy_of) -> None:
     found = parsed(ledger_of(project, "stats", "--json"))
     rows = {row["generation"]: row for row in found["generations"]}
     assert list(rows) == ["seed", "g000", "g001"]
-    assert [row["strategy"] for row in rows.values()] == ["seed", "farthest_point", "max_variance"]
+    assert [row["strategy"] for row in rows.values()] == [
+        "seed",
+        "farthest_point",
+        "information_gain_diversity",
+    ]
     assert sum(row["computed"] for row in rows.values()) == found["total"]["calls"]
     assert found["total"]["calls"] == len(project.ended_calls()) == len(list(ledger.records()))
     seconds = sum(record.cpu_seconds for record in ledger.records())
@@ -83,7 +87,7 @@ def test_the_page_of_a_call_says_who_asked_and_how_it_ran(metal: Project, ledger
     assert found["record"] == stored.content()
     (asked,) = found["asked"]
     row = selection.ids.index(stored.configuration_id)
-    assert (asked["generation"], asked["strategy"]) == ("g001", "max_variance")
+    assert (asked["generation"], asked["strategy"]) == ("g001", "information_gain_diversity")
     assert asked["rank"] == int(selection.rank[row])
     assert asked["score"] == float(selection.score[row])
     assert asked["probe"] == bool(selection.probe[row])
@@ -92,7 +96,13 @@ def test_the_page_of_a_call_says_who_asked_and_how_it_ran(metal: Project, ledger
     assert [Path(path).name for path in paths] == ["input.json"]
     code, text, _ = ledger_of(metal, "show", stored.configuration_id)
     assert code == 0
-    for part in (identity, repr(stored.energy), "max_variance", paths[0], stored.theory_id):
+    for part in (
+        identity,
+        repr(stored.energy),
+        "information_gain_diversity",
+        paths[0],
+        stored.theory_id,
+    ):
         assert part in text
     for field in ("host", "version", "start", "python"):
         assert str(getattr(stored.attempts[0], field)) in text

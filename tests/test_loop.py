@@ -34,13 +34,13 @@ def test_status_reports_both_generations(metal: Project) -> None:
         assert row["stale"] is False
         assert row["metrics"]["test"]["generated"]["forces_rmse_meV_per_A"] > 0
     assert rows[0]["strategy"] == "farthest_point"
-    assert rows[1]["strategy"] == "max_variance"
+    assert rows[1]["strategy"] == "information_gain_diversity"
     assert rows[1]["metrics"]["probe"]["forces_rmse_meV_per_A"] > 0
 
 
 def test_status_prints_a_table(metal: Project) -> None:
     text = metal.ok("aldata", "status")
-    assert re.search(r"g001\s+g000\s+max_variance\s+\d", text)
+    assert re.search(r"g001\s+g000\s+information_gain_diversity\s+\d", text)
     assert "mlflow ui" in text
 
 
