@@ -81,3 +81,7 @@ class CallsRefused(AldataError):
 
 class ClusterFailed(AldataError):
     """Jobs cannot run where the cluster's settings say, or what ran them is gone."""
+
+
+class CallsFailed(AldataError):
+    """More of a run's oracle calls failed than the settings allow."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.documents import Noise, Theory
 from aldata.artifacts.frames import Candidates, Selection, rows_of
 from aldata.artifacts.layout import SEED
@@ -17,7 +18,7 @@ from aldata.label import (
     with_fallback,
 )
 from aldata.ledger import Ledger
-from pipelines.purchases import announce
+from pipelines.purchases import announce, counted_runner
 from pipelines.stage import Stage, run
 
 
@@ -31,7 +32,12 @@ def label_selection(stage: Stage) -> None:
     ledger = Ledger.of_project(stage.home)
     requests = _requests(stage)
     announce(stage, requests, theory, ledger, settings)
-    labels, calls = label(requests, theory, ledger, settings, stage.runner("label"))
+    runner, tally = counted_runner(stage, settings)
+    atoms = stage.read(Checkpoint, of=SEED)
+    isolated = dict(zip(atoms.numbers.tolist(), atoms.isolated_energies.tolist(), strict=True))
+    labels, calls = label(
+        requests, theory, ledger, settings, runner, isolated=isolated, tally=tally
+    )
     choice = stage.parameters.oracle
     for name, fallback in settings.fallbacks.items():
         again = failed_requests(labels, fallback)
@@ -39,7 +45,8 @@ def label_selection(stage: Stage) -> None:
             continue
         other = fallback_theory(name, fallback, theory, choice.settings, choice.version_policy)
         announce(stage, again, other, ledger, settings)
-        answers, facts = label(again, other, ledger, settings, stage.runner(f"label {name}"))
+        runner, tally = counted_runner(stage, settings, name)
+        answers, facts = label(again, other, ledger, settings, runner, tally=tally)
         labels, calls = with_fallback(labels, answers, name), calls + facts
     stage.write(labels)
     stage.write_json("calls", calls)

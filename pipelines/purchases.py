@@ -7,10 +7,12 @@ import sys
 
 from aldata import provenance
 from aldata.artifacts.documents import Theory
+from aldata.artifacts.schema import FAILURES
 from aldata.errors import CallsRefused
-from aldata.label import LabelSettings, Requests, expected_cost, expected_new
+from aldata.execution import Needs
+from aldata.label import LabelSettings, Requests, Tally, expected_cost, expected_new
 from aldata.ledger import Ledger
-from pipelines.stage import Stage
+from pipelines.stage import Runner, Stage
 
 ALLOW = "ALDATA_ALLOW_CALLS"
 """Environment variable: names of recorded generations for which new calls may be made."""
@@ -26,6 +28,25 @@ def announce(
     total = len(requests.configurations)
     print(f"{stage.generation}: {total} calls asked for, {new} of them new{cost}", file=sys.stderr)
     _refuse_buying_again(stage, new)
+
+
+def counted_runner(
+    stage: Stage, settings: LabelSettings, fallback: str | None = None
+) -> tuple[Runner, Tally]:
+    """Runs calls on their cluster; the tally counts how they end and stops what loses too many.
+
+    A failure that a fallback asks again does not count, and neither do those of a fallback.
+    """
+    hopeful = {failure for f in settings.fallbacks.values() for failure in f.after}
+    tally = Tally(settings, spared=FAILURES if fallback else hopeful)
+    runner = stage.runner(
+        "label",
+        Needs(settings.cores, settings.memory),
+        title=f"label {fallback}" if fallback else "label",
+        on_result=tally.ended,
+        remarks=tally.remarks,
+    )
+    return runner, tally
 
 
 def _refuse_buying_again(stage: Stage, new: int) -> None:

@@ -26,7 +26,7 @@ from aldata.label import (
 )
 from aldata.ledger import Ledger
 from aldata.seed import SeedSettings, displaced, test_trajectory
-from pipelines.purchases import announce
+from pipelines.purchases import announce, counted_runner
 from pipelines.stage import Stage, run
 
 MIXED = ("labels_theory", "labels_theory_id")
@@ -98,7 +98,8 @@ def _labels(stage: Stage, structures: Configurations, theory: Theory, noise: Noi
     asked = _requests(atoms, test, noise)
     ledger = Ledger.of_project(stage.home)
     announce(stage, asked, theory, ledger, stage.parameters.label)
-    labels, calls = label(asked, theory, ledger, stage.parameters.label, stage.runner("label"))
+    runner, tally = counted_runner(stage, stage.parameters.label)
+    labels, calls = label(asked, theory, ledger, stage.parameters.label, runner, tally=tally)
     stage.write_json("calls", calls)
     mixed = {name: stage.facts[name] for name in MIXED if name in stage.facts}
     return Labels.concatenate([*known, labels], {**labels.attributes, **mixed})

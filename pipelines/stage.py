@@ -107,13 +107,19 @@ class Stage:
         store.write_json(path, content)
         self.generated[str(path)] = store.json_digest(content)
 
-    def runner(self, jobs: str, needs: execution.Needs | None = None, **reports: Any) -> Runner:
+    def runner(
+        self,
+        jobs: str,
+        needs: execution.Needs | None = None,
+        title: str | None = None,
+        **reports: Any,
+    ) -> Runner:
         """Runs a function over jobs of this kind (of `execution.JOBS`) on their cluster.
 
         `reports`: `on_result` and `remarks`, see `execution.run`.
         """
         cluster = execution.ClusterSettings.load(self.home, jobs)
-        return Runner(cluster, f"{self.generation} {jobs}", needs, reports)
+        return Runner(cluster, f"{self.generation} {title or jobs}", needs, reports)
 
     def record(self, started: str) -> None:
         """Write the activity: the last thing a stage does."""

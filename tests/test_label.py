@@ -13,14 +13,21 @@ import pytest
 from label_driver import SPRINGS, pairs, theory_of
 from trial_calculators import FAR
 
-from aldata import digest
-from aldata.artifacts.frames import as_configurations, result_digest
+from aldata import digest, execution
+from aldata.artifacts.frames import Configurations, as_configurations, result_digest
 from aldata.artifacts.schema import FAILURES, PURPOSES, STATUSES
-from aldata.errors import InvalidInput, InvalidParameters, LedgerError, OracleUnavailable
+from aldata.errors import (
+    CallsFailed,
+    InvalidInput,
+    InvalidParameters,
+    LedgerError,
+    OracleUnavailable,
+)
 from aldata.execution import ClusterSettings, open_cluster
 from aldata.label import (
     LabelSettings,
     Requests,
+    Tally,
     expected_cost,
     expected_new,
     from_theory,
@@ -109,7 +116,7 @@ def test_a_known_call_is_never_computed_again(run, ledger: Ledger, side: Path) -
 
 
 def one_bad(
-    run, ledger: Ledger, side: Path, habit: str, **settings: float
+    run, ledger: Ledger, side: Path, habit: str, **settings: Any
 ) -> tuple[dict[str, Any], Any]:
     """Label two good pairs and one that brings out `habit`; the fact of the bad one."""
     requests = Requests.of(pairs(NEAR, AWAY, NEAR + 1), "acquired")
@@ -165,7 +172,7 @@ def test_a_crash_is_no_verdict_and_stops_no_other_call(
     assert message in fact["message"]
     assert ledger.find(fact["call_id"]) is None
     assert [a.outcome for a in ledger.attempts(fact["call_id"])] == [failure] * 2
-    one_bad(run, ledger, side, habit, retry_crashed=1)  # a later run tries again
+    one_bad(run, ledger, side, habit, retry={failure: 0})  # a later run tries again
     assert computations(side).count(AWAY) == 3
     assert computations(side).count(NEAR) == 1
 
@@ -330,3 +337,117 @@ def test_the_trial_calculator_is_named_as_it_is_imported() -> None:
     assert (
         resolve("ase", {"calculator": SPRINGS, "keywords": {"side": ""}}).record["code"] == SPRINGS
     )
+
+
+def test_what_may_be_retried_is_counted_by_class(run, ledger: Ledger, side: Path) -> None:
+    for habit, failure, times in (("exit", "crashed", 3), ("exhaust_memory", "out_of_memory", 1)):
+        fact, _ = one_bad(run, ledger, side, habit, retry={"crashed": 2, "out_of_memory": 0})
+        assert [a.outcome for a in ledger.attempts(fact["call_id"])] == [failure] * times
+    fact, _ = one_bad(run, ledger, side, "hang", time_limit=0.7, retry={"time_limit": 1})
+    assert [a.outcome for a in ledger.attempts(fact["call_id"])] == ["time_limit"] * 2
+    fact, _ = one_bad(run, ledger, side, "not_converge")  # a verdict: the same would come out
+    assert [a.outcome for a in ledger.attempts(fact["call_id"])] == ["conclusive"]
+
+
+def test_a_call_that_takes_its_workers_along_is_given_up(run, ledger: Ledger, side: Path) -> None:
+    fact, _ = one_bad(run, ledger, side, "kill_the_worker", retry={"lost": 1})
+    assert (fact["status"], fact["failure"]) == ("failed", "crashed")
+    assert "2 times its worker was lost" in fact["message"]
+    assert [a.outcome for a in ledger.attempts(fact["call_id"])] == ["running"] * 2
+
+
+@pytest.mark.parametrize("habit", ["hoard", "hoard_elsewhere", "ask_for_too_much"])
+def test_the_memory_limit_ends_a_call(run, ledger: Ledger, side: Path, habit: str) -> None:
+    fact, _ = one_bad(run, ledger, side, habit, memory=0.9, time_limit=60.0, retry={})
+    assert (fact["status"], fact["failure"]) == ("failed", "out_of_memory"), fact["message"]
+    assert fact["wall_seconds"] < 50
+    assert {a.outcome for a in ledger.attempts(fact["call_id"])} == {"out_of_memory"}
+
+
+def test_cores_are_threads(run, ledger: Ledger, side: Path) -> None:
+    requests = Requests.of(pairs(AWAY), "acquired")
+    theory = theory_of(side, habit="tell_threads")
+    label(requests, theory, ledger, LabelSettings(cores=2), run)
+    assert side.with_name("threads").read_text() == "2"
+
+
+def test_an_energy_far_from_the_isolated_atoms_is_inconsistent(
+    run, ledger: Ledger, side: Path
+) -> None:
+    requests = Requests.of(pairs(NEAR, NEAR + 1), "acquired")
+    theory = theory_of(side)
+    fits, _ = label(requests, theory, ledger, LabelSettings(), run, isolated={2: 1.0})
+    assert fits.accepted.all()
+    labels, facts = label(
+        requests, theory, ledger, LabelSettings(), refuse_to_run, isolated={2: 30.0}
+    )
+    assert [FAILURES[f] for f in labels.failure] == ["inconsistent"] * 2
+    assert "atomisation energy is -29.99 eV per atom" in facts[0]["message"]
+    assert np.isnan(labels.energy).all()
+    wide = LabelSettings(energy_range=(-40.0, 0.0))
+    again, _ = label(requests, theory, ledger, wide, refuse_to_run, isolated={2: 30.0})
+    assert again.digest == fits.digest
+    other, _ = label(requests, theory, ledger, wide, refuse_to_run, isolated={1: 1e9})
+    assert other.digest == fits.digest  # without the element's energy nothing is judged
+
+
+def test_energies_are_judged_by_the_isolated_atoms_of_the_same_run(
+    run, ledger: Ledger, side: Path
+) -> None:
+    atoms, molecules = isolated_atoms([2]), pairs(AWAY)
+    requests = Requests(
+        configurations=Configurations.concatenate([atoms, molecules], {}),
+        purpose=np.array([PURPOSES.index("isolated_atom"), PURPOSES.index("test")], np.uint8),
+        trajectory=np.full(2, -1, np.int32),
+    )
+    theory = theory_of(side, habit="fall_deep")
+    labels, _ = label(requests, theory, ledger, LabelSettings(), run)
+    assert [FAILURES[f] for f in labels.failure] == ["none", "inconsistent"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_loses_too_many_calls_stops_and_says_why(
+    ledger: Ledger, side: Path, workers: int
+) -> None:
+    limits = LabelSettings(max_failed=0.3, retry={"crashed": 0})
+    tally = Tally(limits)
+    runner = partial(
+        execution.run,
+        settings=ClusterSettings(workers=workers),
+        title="label",
+        on_result=tally.ended,
+        remarks=tally.remarks,
+    )
+    requests = Requests.of(pairs(NEAR, *(AWAY + i for i in range(10)), NEAR + 1), "acquired")
+    theory = theory_of(side, habit="not_converge", seconds=0.2)
+    with pytest.raises(CallsFailed) as caught:
+        label(requests, theory, ledger, limits, runner, tally=tally)
+    text = str(caught.value)
+    assert "4 of 12 calls failed, label.max_failed allows a share of 0.3" in text
+    assert "4 not_converged, such as: SCF not converged in 2 cycles" in text
+    assert "label.max_failed: 1.0" in text
+    folder = Path(text.partition("files: ")[2].splitlines()[0])
+    assert (folder / "input.json").exists()
+    assert 5 <= len(computations(side)) < 12  # the rest was not paid for
+    again = Tally(limits)
+    with pytest.raises(CallsFailed, match="4 of 12"):  # known failures count at once
+        label(requests, theory, ledger, limits, refuse_to_run, tally=again)
+    on = LabelSettings(max_failed=1.0)
+    labels, _ = label(requests, theory, ledger, on, runner, tally=Tally(on))
+    assert labels.accepted.sum() == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"retry": {"not_converged": 1}}, "unknown name 'retry.not_converged'; one of: crashed"),
+        ({"retry": {"crashed": -1}}, "greater than or equal to 0"),
+        ({"memory": -1.0}, "greater than 0"),
+        ({"cores": 0}, "greater than or equal to 1"),
+        ({"max_failed": 1.5}, "less than or equal to 1"),
+        ({"energy_range": [5.0, -5.0]}, "the lower limit comes first"),
+    ],
+)
+def test_a_wrong_limit_is_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidParameters, match=message):
+        LabelSettings.checked(changes, where="params.yaml: label")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import psutil
 from ase.calculators.calculator import CalculationFailed, Calculator, all_changes
 from ase.calculators.emt import EMT
 
@@ -75,6 +76,36 @@ class Springs(Calculator):
 
     def exhaust_memory(self) -> None:
         raise MemoryError("Unable to allocate 554 MiB")
+
+    def kill_the_worker(self) -> None:
+        """As a node that runs out of memory does: call, keeper and worker go at once."""
+        keeper = psutil.Process().parent()
+        assert keeper is not None
+        os.kill(keeper.ppid(), signal.SIGKILL)
+        time.sleep(600)
+
+    def hoard(self) -> None:
+        """Take more and more memory, in small pieces."""
+        hoard = []
+        while True:
+            hoard.append(np.ones(2_000_000))
+            time.sleep(0.01)
+
+    def hoard_elsewhere(self) -> None:
+        """A program that the calculator starts, and another one, take too much together."""
+        script = "import time; a = bytearray(450_000_000); a[::4096] = a[1::4096]; time.sleep(600)"
+        for _ in range(2):
+            subprocess.Popen([sys.executable, "-c", script])
+        time.sleep(600)
+
+    def ask_for_too_much(self) -> None:
+        np.zeros(400_000_000)
+
+    def tell_threads(self) -> None:
+        self.side.with_name("threads").write_text(os.environ["OMP_NUM_THREADS"])
+
+    def fall_deep(self) -> None:
+        self.results["energy"] -= 100.0
 
     def answer_nan(self) -> None:
         self.results["forces"][0, 0] = np.nan

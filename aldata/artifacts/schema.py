@@ -34,8 +34,9 @@ FAILURES = (
     "atoms_too_close",
     "forces_too_large",
     "net_force_too_large",
+    "inconsistent",
 )
-"""Why a call was rejected or failed."""
+"""Why a call was rejected or failed. Stores hold the position in this list: it only grows."""
 
 PURPOSES = ("acquired", "probe", "imported", "isolated_atom", "test", "noise")
 """Why a label exists. A probe was drawn uniformly; an isolated atom gives E0; what is asked to measure

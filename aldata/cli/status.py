@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from typing import Any
 
 from aldata import params, store
@@ -57,6 +58,9 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps({"seed": seed_row(project), "generations": rows}, indent=1))
         return 0
     print(_table(project, rows))
+    for row in (seed_row(project), *rows):
+        if row["failures"]:
+            print(f"  {row['name']}: {_by_class(row['failures'])}")
     for item in ahead:
         print("  " + sentence(item))
     print(NEXT if not ahead else "Next:\n  dvc repro")
@@ -78,6 +82,7 @@ def generation_row(
         "rejected": metrics.get("rejected"),
         "failed": metrics.get("failed"),
         "oracle_seconds": metrics.get("oracle_seconds"),
+        "failures": failures(_calls(project, name)),
         "metrics": metrics,
         "stale": any(item.generation == name and item.computed for item in ahead),
         "computed": bool(metrics),
@@ -86,15 +91,31 @@ def generation_row(
 
 def seed_row(project: Project) -> dict[str, Any]:
     """Calls of the seed: test set, isolated atoms, imported labels."""
-    path = project.root / path_of(SEED, "calls")
-    calls = store.read_json(path) if path.exists() else []
+    calls = _calls(project, SEED)
     return {
         "name": SEED,
         "accepted": sum(call["status"] == "accepted" for call in calls),
         "rejected": sum(call["status"] == "rejected" for call in calls),
         "failed": sum(call["status"] == "failed" for call in calls),
         "oracle_seconds": sum(call["cpu_seconds"] for call in calls),
+        "failures": failures(calls),
     }
+
+
+def failures(calls: list[dict[str, Any]]) -> dict[str, int]:
+    """How many calls have no label, by class of failure, the most frequent first."""
+    return dict(Counter(c["failure"] for c in calls if c["failure"] != "none").most_common())
+
+
+def _calls(project: Project, generation: str) -> list[dict[str, Any]]:
+    path = project.root / path_of(generation, "calls")
+    calls: list[dict[str, Any]] = store.read_json(path) if path.exists() else []
+    return calls
+
+
+def _by_class(counts: dict[str, int]) -> str:
+    listed = ", ".join(f"{count} {failure}" for failure, count in counts.items())
+    return f"{sum(counts.values())} calls without a label: {listed}"
 
 
 def _table(project: Project, rows: list[dict[str, Any]]) -> str:

@@ -2,6 +2,7 @@
 
 from aldata.execution.cluster import Runner, open_cluster, run
 from aldata.execution.keeper import Ending, Keeper
+from aldata.execution.kinds.site import threads
 from aldata.execution.settings import JOBS, ClusterSettings, Needs
 from aldata.execution.watch import ProcessMark, die_with, die_with_ancestors
 
@@ -17,4 +18,5 @@ __all__ = [
     "die_with_ancestors",
     "open_cluster",
     "run",
+    "threads",
 ]

@@ -15,7 +15,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -24,7 +24,7 @@ _HEADER = struct.Struct("<Q")
 
 @dataclass(frozen=True)
 class Ending:
-    """How a call ended: `how` is returned, raised, time_limit or died.
+    """How a call ended: `how` is returned, raised, time_limit, out_of_memory or died.
 
     `value` is the result or the exception; `exit_code` is negative for a signal, as in
     `subprocess`; `cpu_seconds` (user and system) count the call and those children that it waited
@@ -44,11 +44,14 @@ class Keeper:
     """Owner's side of a keeper process; started by the first call, and again if it was killed.
 
     `preload` names the modules that every call needs: they are imported once, so that a call costs
-    a fork instead of seconds of imports.
+    a fork instead of seconds of imports. `environment` is added to this process's own.
     """
 
-    def __init__(self, preload: Sequence[str] = ()) -> None:
+    def __init__(
+        self, preload: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
         self._preload = tuple(preload)
+        self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
@@ -57,19 +60,21 @@ class Keeper:
         function: Callable[[Any, Callable[[], None]], Any],
         argument: Any,
         time_limit: float | None = None,
+        memory_limit: int | None = None,
     ) -> Ending:
         """Run `function(argument, begin)` in a process of its own.
 
         `function` is importable and calls `begin()` when its clock shall start: until then there is
-        no time limit (it may wait for somebody). Never raises what the function raised: that is the
-        ending's value.
+        no time limit (it may wait for somebody). `memory_limit` in bytes holds for the call and all
+        that it starts together; no single process can even ask for more. Never raises what the
+        function raised: that is the ending's value.
         """
         with self._lock:
             process = self._running()
             assert process.stdin is not None
             assert process.stdout is not None
             try:
-                write_message(process.stdin, (function, argument, time_limit))
+                write_message(process.stdin, (function, argument, time_limit, memory_limit))
                 ending = read_message(process.stdout)
             except BaseException:
                 self.close()
@@ -96,7 +101,11 @@ class Keeper:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 # the keeper imports what this process can import
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+                env={
+                    **os.environ,
+                    **self._environment,
+                    "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+                },
             )
         return self._process
 

@@ -18,6 +18,9 @@ from typing import IO, Any, NoReturn
 from aldata.execution.keeper import Ending, messages_in, read_message, write_message
 from aldata.execution.watch import ProcessMark, die_with
 
+MEMORY_LOOK = 250.0
+"""Milliseconds between two looks at the memory of a call that has a limit."""
+
 
 def main(preload: Sequence[str]) -> int:
     """Serve calls from standard input until it ends."""
@@ -53,18 +56,18 @@ def _wake_on_child_end() -> int:
     return wake
 
 
-def _serve(request: tuple[Any, Any, float | None], requests: IO[bytes], wake: int) -> Ending:
-    function, argument, time_limit = request
+def _serve(request: tuple[Any, ...], requests: IO[bytes], wake: int) -> Ending:
+    function, argument, time_limit, memory_limit = request
     answers, answer = os.pipe()
     keeper = ProcessMark.of()
     pid = os.fork()
     if pid == 0:
         os.close(answers)
-        _be_the_call(function, argument, os.fdopen(answer, "wb"), keeper)
+        _be_the_call(function, argument, os.fdopen(answer, "wb"), keeper, memory_limit)
     os.close(answer)
     os.set_blocking(answers, False)
     try:
-        return _Watch(pid, answers, time_limit).until_end(requests, wake)
+        return _Watch(pid, answers, time_limit, memory_limit).until_end(requests, wake)
     finally:
         os.close(answers)
 
@@ -72,10 +75,13 @@ def _serve(request: tuple[Any, Any, float | None], requests: IO[bytes], wake: in
 class _Watch:
     """Waits for one forked call."""
 
-    def __init__(self, pid: int, answers: int, time_limit: float | None) -> None:
+    def __init__(
+        self, pid: int, answers: int, time_limit: float | None, memory_limit: int | None
+    ) -> None:
         self.pid = pid
         self.answers = answers
         self.time_limit = time_limit
+        self.memory_limit = memory_limit
         self.began: float | None = None
         self.buffer = bytearray()
         self.outcome: tuple[str, Any] | None = None
@@ -89,7 +95,7 @@ class _Watch:
         ):
             waiting.register(handle, events)
         while not self._has_ended():
-            ready = dict(waiting.poll(self._milliseconds_left()))
+            ready = dict(waiting.poll(self._milliseconds_to_look()))
             if requests.fileno() in ready:
                 self._kill_group()
                 os._exit(0)  # the owner is gone; nobody reads the reply
@@ -99,8 +105,16 @@ class _Watch:
             if self.answers in ready and not self._read():
                 waiting.unregister(self.answers)
             if self._milliseconds_left() == 0:
-                return self._reap(time_limit=True)
-        return self._reap(time_limit=False)
+                return self._reap("time_limit")
+            if self.memory_limit is not None and memory_of(self.pid) > self.memory_limit:
+                return self._reap("out_of_memory")
+        return self._reap(None)
+
+    def _milliseconds_to_look(self) -> float | None:
+        left = self._milliseconds_left()
+        if self.memory_limit is None:
+            return left
+        return MEMORY_LOOK if left is None else min(left, MEMORY_LOOK)
 
     def _milliseconds_left(self) -> float | None:
         if self.began is None or self.time_limit is None:
@@ -131,17 +145,17 @@ class _Watch:
         with contextlib.suppress(ProcessLookupError):  # it may not lead its group yet
             os.kill(self.pid, signal.SIGKILL)
 
-    def _reap(self, time_limit: bool) -> Ending:
+    def _reap(self, limit: str | None) -> Ending:
         ended = time.monotonic()
         self._kill_group()
         _, status, usage = os.wait4(self.pid, 0)
-        while not time_limit and self._read():
+        while limit is None and self._read():
             if not select.select([self.answers], [], [], 0)[0]:
                 break
         wall = 0.0 if self.began is None else ended - self.began
         how, value = self.outcome or ("died", None)
-        if time_limit:
-            how, value = "time_limit", None
+        if limit is not None:
+            how, value = limit, None
         code = os.waitstatus_to_exitcode(status)
         cpu = usage.ru_utime + usage.ru_stime
         return Ending(how, value, code, cpu, wall, memory_peak_bytes(usage))
@@ -153,7 +167,22 @@ def memory_peak_bytes(*usages: resource.struct_rusage) -> int:
     return max(usage.ru_maxrss for usage in usages) * unit
 
 
-def _be_the_call(function: Any, argument: Any, answer: IO[bytes], keeper: ProcessMark) -> NoReturn:
+def memory_of(pid: int) -> int:
+    """Resident memory of a process and all its descendants, in bytes."""
+    import psutil
+
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for each in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                total += each.memory_info().rss
+    return total
+
+
+def _be_the_call(
+    function: Any, argument: Any, answer: IO[bytes], keeper: ProcessMark, memory_limit: int | None
+) -> NoReturn:
     """In the forked process: run the function and send its answer; never returns."""
     code = 70
     try:
@@ -161,6 +190,8 @@ def _be_the_call(function: Any, argument: Any, answer: IO[bytes], keeper: Proces
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         die_with(keeper, group=True)
+        if memory_limit is not None and sys.platform == "linux":
+            resource.setrlimit(resource.RLIMIT_DATA, (memory_limit, memory_limit))
         try:
             value = function(argument, lambda: write_message(answer, ("begin", None)))
             write_message(answer, ("returned", value))

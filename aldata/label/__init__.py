@@ -7,6 +7,7 @@ from aldata.label.labelling import expected_cost, expected_new, label, refuse_im
 from aldata.label.oracles import ORACLES, Answer, Oracle, OracleFailure
 from aldata.label.requests import Requests, isolated_atoms
 from aldata.label.settings import LabelSettings
+from aldata.label.tally import Tally
 from aldata.label.theories import from_theory, resolve, restarted, tighter
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Oracle",
     "OracleFailure",
     "Requests",
+    "Tally",
     "expected_cost",
     "expected_new",
     "failed_requests",

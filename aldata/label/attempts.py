@@ -32,7 +32,7 @@ from aldata.label.book import CallBook
 from aldata.label.oracles import Answer, Oracle, OracleFailure
 from aldata.label.settings import LabelSettings
 from aldata.label.theories import build
-from aldata.label.verdicts import Verdict, of_answer
+from aldata.label.verdicts import Verdict, of_answer, of_crash
 
 MOST_WARNINGS = 20
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -40,13 +40,18 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 @dataclass(frozen=True)
 class CallJob:
-    """All that a worker needs to compute one call."""
+    """All that a worker needs to compute one call.
+
+    `former` are the ids of the attempts that were there before this run: what came after, and never
+    ended although nobody holds the claim, was lost with its worker.
+    """
 
     call_id: str
     configuration: Configuration
     theory: Theory
     book: CallBook
     settings: LabelSettings
+    former: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,9 @@ def attempt_call(task: tuple[CallJob, Attempt], begin: Callable[[], None]) -> Re
         known = job.book.find(job.call_id)
         if known is not None:
             return Report(known, Verdict(known.status, known.failure, known.message), None, False)
+        lost = _lost(job)
+        if len(lost) > job.settings.retry.lost:
+            return Report(None, _lost_too_often(lost), lost[-1], True)
         begin()
         began = time.monotonic()
         attempt = attempt.model_copy(update={"start": now(), "pid": os.getpid()})
@@ -92,6 +100,22 @@ def attempt_call(task: tuple[CallJob, Attempt], begin: Callable[[], None]) -> Re
             }
         )
         return _conclude(job, attempt, answer, verdict)
+
+
+def _lost(job: CallJob) -> list[Attempt]:
+    """Attempts of this run that began and never ended; asked by the holder of the claim."""
+    attempts = job.book.attempts(job.call_id)
+    return [a for a in attempts if a.id not in job.former and a.outcome == "running"]
+
+
+def _lost_too_often(lost: list[Attempt]) -> Verdict:
+    places = [f"{a.host} job {a.scheduler_job}" if a.scheduler_job else str(a.host) for a in lost]
+    return Verdict(
+        "failed",
+        "crashed",
+        f"{len(lost)} times its worker was lost ({', '.join(dict.fromkeys(places))}): "
+        "memory of the node, or limits of the queue?",
+    )
 
 
 def _costs() -> dict[str, float]:
@@ -141,7 +165,7 @@ def _answer(oracle: Oracle, job: CallJob, folder: Path) -> tuple[Answer | None, 
 
 def _crash(problem: Exception) -> Verdict:
     traceback.print_exc()
-    return Verdict("failed", "crashed", f"{type(problem).__name__}: {problem}")
+    return of_crash(f"{type(problem).__name__}: {problem}")
 
 
 @contextlib.contextmanager

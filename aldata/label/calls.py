@@ -18,47 +18,57 @@ from pathlib import Path
 from aldata import digest
 from aldata.artifacts.calls import Attempt
 from aldata.artifacts.documents import Theory
-from aldata.execution import Ending, Keeper
+from aldata.execution import Ending, Keeper, threads
 from aldata.label import attempts, raw
 from aldata.label.attempts import CallJob, Report, attempt_call, now, outcome_of
 from aldata.label.theories import build
-from aldata.label.verdicts import Verdict
+from aldata.label.verdicts import Verdict, of_crash
+
+GB = 10**9
+
+SCHEDULER_JOBS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
+"""Environment variables by which queues tell a job its id."""
 
 
 def compute(job: CallJob) -> Report:
-    """Compute one call, in as many attempts as the settings allow a crash. Raises LedgerError."""
-    keeper = _keeper(build(job.theory).preload())
+    """Compute one call, again as often as the settings allow. Raises LedgerError.
+
+    Attempts are counted per class of failure and per run: a later run begins anew, because a crash
+    or a limit is no verdict on a configuration.
+    """
+    settings = job.settings
+    keeper = _keeper(build(job.theory).preload(), settings.cores)
+    memory = None if settings.memory is None else round(settings.memory * GB)
+    again = settings.retry.content()
     spent = 0.0
-    for _ in range(job.settings.retry_crashed):
-        attempt = _new_attempt(job.theory)
-        ending = keeper.call(attempt_call, (job, attempt), job.settings.time_limit)
+    while True:
+        attempt = _new_attempt(job)
+        ending = keeper.call(attempt_call, (job, attempt), settings.time_limit, memory)
         if ending.how == "raised":
             raise ending.value
         report = ending.value if ending.how == "returned" else _died(job, attempt, ending)
         assert isinstance(report, Report)
         if report.attempt is not None:
             spent += report.attempt.cpu_seconds
-        if report.record is not None or report.verdict.failure == "time_limit":
+        failure = report.verdict.failure
+        if report.record is not None or again.get(failure, 0) == 0:
             break
+        again[failure] -= 1
     if report.record is None and report.attempt is not None:
         return replace(report, attempt=report.attempt.model_copy(update={"cpu_seconds": spent}))
     return report
 
 
 @lru_cache(maxsize=4)
-def _keeper(preload: tuple[str, ...]) -> Keeper:
-    """The worker's keeper for calls that need these modules."""
-    return Keeper((*preload, attempts.__name__))
+def _keeper(preload: tuple[str, ...], cores: int) -> Keeper:
+    """The worker's keeper for calls that need these modules and cores."""
+    return Keeper((*preload, attempts.__name__), threads(cores))
 
 
 def _died(job: CallJob, attempt: Attempt, ending: Ending) -> Report:
     """In the worker: write down an attempt whose process was killed, or killed itself."""
     folder = job.book.raw_folder(job.call_id, attempt.id)
-    failure, message = "crashed", f"its process ended with exit code {ending.exit_code}"
-    if ending.how == "time_limit":
-        failure, message = "time_limit", f"stopped after {job.settings.time_limit:g} s"
-    if failure == "crashed":
-        message = ": ".join([message, *_last_words(folder / raw.PRINTED)])
+    verdict = _verdict(job, ending, folder / raw.PRINTED)
     begun = [a for a in job.book.attempts(job.call_id) if a.id == attempt.id]
     attempt = (begun or [attempt])[0].model_copy(
         update={
@@ -66,14 +76,24 @@ def _died(job: CallJob, attempt: Attempt, ending: Ending) -> Report:
             "wall_seconds": ending.wall_seconds,
             "cpu_seconds": ending.cpu_seconds,
             "memory_peak_bytes": ending.memory_peak_bytes,
-            "outcome": outcome_of(failure),
+            "outcome": outcome_of(verdict.failure),
             "exit_code": ending.exit_code,
-            "message": message,
+            "message": verdict.message,
             "files": raw.listed(folder),
         }
     )
     job.book.add_attempt(job.call_id, attempt)
-    return Report(None, Verdict("failed", failure, message), attempt, True)
+    return Report(None, verdict, attempt, True)
+
+
+def _verdict(job: CallJob, ending: Ending, printed: Path) -> Verdict:
+    if ending.how == "time_limit":
+        return Verdict("failed", "time_limit", f"stopped after {job.settings.time_limit:g} s")
+    if ending.how == "out_of_memory":
+        message = f"stopped when it took more than {job.settings.memory:g} GB"
+        return Verdict("failed", "out_of_memory", message)
+    message = f"its process ended with exit code {ending.exit_code}"
+    return of_crash(": ".join([message, *_last_words(printed)]))
 
 
 def _last_words(printed: Path) -> list[str]:
@@ -83,7 +103,7 @@ def _last_words(printed: Path) -> list[str]:
     return (fatal or [line.strip() for line in lines if line.strip()])[-1:]
 
 
-def _new_attempt(theory: Theory) -> Attempt:
+def _new_attempt(job: CallJob) -> Attempt:
     """An attempt that has not begun; its id begins with the time, for readers, and is unique."""
     start = now()
     stamp = start.partition(".")[0].replace("-", "").replace(":", "")
@@ -92,9 +112,9 @@ def _new_attempt(theory: Theory) -> Attempt:
         start=start,
         host=socket.gethostname(),
         pid=os.getpid(),
-        cores=int(os.environ.get("OMP_NUM_THREADS") or 1),
-        scheduler_job=os.environ.get("SLURM_JOB_ID"),
-        version=_version(theory.oracle, digest.canonical_json(theory.settings)),
+        cores=job.settings.cores,
+        scheduler_job=next(filter(None, map(os.environ.get, SCHEDULER_JOBS)), None),
+        version=_version(job.theory.oracle, digest.canonical_json(job.theory.settings)),
         python=platform.python_version(),
     )
 

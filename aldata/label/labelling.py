@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -11,7 +11,7 @@ from aldata import digest
 from aldata.artifacts.calls import Attempt, CallRecord
 from aldata.artifacts.documents import Theory, call_id
 from aldata.artifacts.frames import Configuration, Configurations, Labels, result_digest
-from aldata.artifacts.schema import FAILURES, STATUSES
+from aldata.artifacts.schema import FAILURES, PURPOSES, STATUSES
 from aldata.errors import InvalidInput
 from aldata.label.attempts import CallJob, Report
 from aldata.label.book import CallBook
@@ -19,8 +19,9 @@ from aldata.label.calls import compute
 from aldata.label.oracles import Oracle
 from aldata.label.requests import Requests
 from aldata.label.settings import LabelSettings
+from aldata.label.tally import Tally
 from aldata.label.theories import from_theory
-from aldata.label.verdicts import Verdict, of_answer, of_geometry
+from aldata.label.verdicts import Verdict, of_answer, of_energy, of_geometry
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -34,9 +35,20 @@ class Run(Protocol):
 
 
 def label(
-    requests: Requests, theory: Theory, ledger: CallBook, settings: LabelSettings, run: Run
+    requests: Requests,
+    theory: Theory,
+    ledger: CallBook,
+    settings: LabelSettings,
+    run: Run,
+    *,
+    isolated: Mapping[int, float] | None = None,
+    tally: Tally | None = None,
 ) -> tuple[Labels, list[dict[str, Any]]]:
     """Label every request; a call that fails is a label with a reason and stops no other.
+
+    `isolated` are the energies of isolated atoms (eV, by atomic number) that energies are judged by;
+    without them, those among the requests are. `tally` is told what is known before the run; wired
+    to it (`execution.run`), it counts what ends and stops a run that loses too many calls.
 
     Returns
     -------
@@ -45,7 +57,7 @@ def label(
         `wall_seconds`, `host`, `start`, `end`, `version`, and `new` (computed in this run).
 
     Raises InvalidInput, before any call, for configurations that the oracle cannot compute;
-    OracleUnavailable; LedgerError.
+    OracleUnavailable; LedgerError; CallsFailed, by the tally.
     """
     refuse_impossible(requests, from_theory(theory))
     distinct = _distinct(requests, theory)
@@ -54,14 +66,18 @@ def label(
     for identity, configuration in distinct.items():
         known = _known(identity, configuration, ledger, settings)
         if known is None:
-            jobs.append(CallJob(identity, configuration, theory, ledger, settings))
+            former = frozenset(attempt.id for attempt in ledger.attempts(identity))
+            jobs.append(CallJob(identity, configuration, theory, ledger, settings, former))
         else:
             reports[identity] = known
+    if tally is not None:
+        tally.begin(reports, [job.call_id for job in jobs], ledger)
     if jobs:
         ledger.ready()
         for job, report in zip(jobs, run(compute, jobs), strict=True):
             reports[job.call_id] = report
-    reports = {identity: _judged(reports[identity], settings) for identity in distinct}
+    atoms = isolated or _isolated(requests, theory, reports)
+    reports = {identity: _judged(reports[identity], settings, atoms) for identity in distinct}
     facts = [_facts(identity, report) for identity, report in reports.items()]
     return _labels(requests, theory, reports), facts
 
@@ -120,12 +136,28 @@ def _known(
     return Report(record, Verdict(record.status, record.failure, record.message), None, False)
 
 
-def _judged(report: Report, settings: LabelSettings) -> Report:
+def _isolated(
+    requests: Requests, theory: Theory, reports: Mapping[str, Report]
+) -> dict[int, float]:
+    """Energies of the isolated atoms among the requests, by atomic number."""
+    energies = {}
+    for row in np.flatnonzero(requests.purpose == PURPOSES.index("isolated_atom")):
+        atom = requests.configurations[int(row)]
+        record = reports[call_id(atom.id, theory.id)].record
+        if record is not None and record.energy is not None:
+            energies[int(atom.numbers[0])] = record.energy
+    return energies
+
+
+def _judged(report: Report, settings: LabelSettings, isolated: Mapping[int, float]) -> Report:
     """The report under the limits of now: a recorded answer may be judged by others than then."""
-    if report.record is None or report.record.forces is None:
+    record = report.record
+    if record is None or record.forces is None or record.energy is None:
         return report
-    verdict = of_answer(np.array(report.record.forces), settings)
-    return Report(report.record, verdict, report.attempt, report.new)
+    verdict = of_answer(np.array(record.forces), settings)
+    if verdict.status == "accepted":
+        verdict = of_energy(record.energy, record.configuration.numbers, isolated, settings)
+    return Report(record, verdict, report.attempt, report.new)
 
 
 def _labels(requests: Requests, theory: Theory, reports: dict[str, Report]) -> Labels:

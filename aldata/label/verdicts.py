@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,3 +59,48 @@ def of_answer(forces: Float, settings: LabelSettings) -> Verdict:
             f"net force is {net:.3g} eV/A, the limit is {settings.max_net_force:g}",
         )
     return ACCEPTED
+
+
+def of_energy(
+    energy: float,
+    numbers: Sequence[int],
+    isolated: Mapping[int, float],
+    settings: LabelSettings,
+) -> Verdict:
+    """Whether an energy (eV) fits the isolated atoms' (eV per element): another state, or nonsense.
+
+    Without the energy of one of the elements nothing is judged.
+    """
+    if not len(numbers) or not all(number in isolated for number in numbers):
+        return ACCEPTED
+    per_atom = (energy - sum(isolated[number] for number in numbers)) / len(numbers)
+    lowest, highest = settings.energy_range
+    if lowest <= per_atom <= highest:
+        return ACCEPTED
+    return Verdict(
+        "rejected",
+        "inconsistent",
+        f"atomisation energy is {per_atom:.4g} eV per atom, "
+        f"label.energy_range is {lowest:g} to {highest:g}",
+    )
+
+
+def of_crash(message: str) -> Verdict:
+    """A crash, or memory that ran out where the code's last words say so."""
+    lower = message.lower()
+    failure = "out_of_memory" if any(words in lower for words in _NO_MEMORY) else "crashed"
+    return Verdict("failed", failure, message)
+
+
+_NO_MEMORY = (
+    "memoryerror",
+    "out of memory",
+    "cannot allocate memory",
+    "unable to allocate",
+    "insufficient memory",
+    "insufficient virtual memory",
+    "bad_alloc",
+    "error allocating",
+    "allocation would exceed memory limit",
+)
+"""How codes and their run-time libraries say that memory ran out."""

@@ -42,7 +42,7 @@ BEHAVIOUR: dict[str, int] = {
     "explore": 1,
     "describe": 2,
     "acquire": 3,
-    "label": 2,
+    "label": 3,
     "curate": 2,
     "train": 2,
     "calibrate": 1,
