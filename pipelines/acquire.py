@@ -1,5 +1,8 @@
 """acquire: what to ask the oracle next, from the descriptor store and the committee's predictions."""
 
+import sys
+from collections.abc import Sequence
+
 from aldata.acquire import AcquireSettings, LastLayerBelief, Pool, acquire
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.documents import Calibration, Noise
@@ -16,12 +19,10 @@ def acquire_candidates(stage: Stage) -> None:
     history = History(stage, stage.parent)
     candidates = stage.read(Candidates)
     training, _ = history.with_roles(["train", "valid"])
-    earlier, here = history.descriptors(stored.attributes["descriptor_id"], training.ids)
-    known = stored.take(rows_of(stored, sorted(here)))
-    parts = [known] if earlier is None else [earlier, known]
     pool = Pool(
         candidates=stored.take(range(count)),
-        training=Descriptors.concatenate(parts, stored.attributes),
+        training=_described(history, stored, training.ids),
+        failed=_described(history, stored, history.failed.ids),
         predictions=stage.read(Predictions),
         known_ids=history.known_ids,
         frames=candidates,
@@ -31,7 +32,23 @@ def acquire_candidates(stage: Stage) -> None:
         noise=stage.read(Noise),
         target=(settings.target.energy, settings.target.forces),
     )
-    stage.write(acquire(pool, settings, stage.random_seed))
+    selection = acquire(pool, settings, stage.random_seed)
+    avoided = selection.attributes["avoided"]
+    if avoided["candidates"]:
+        print(
+            f"{stage.generation}: {avoided['candidates']} candidates left out, near some of "
+            f"{avoided['failed']} configurations without a label (acquire.avoid_failed)",
+            file=sys.stderr,
+        )
+    stage.write(selection)
+
+
+def _described(history: History, stored: Descriptors, ids: Sequence[str]) -> Descriptors:
+    """Descriptors of these configurations, from the ancestors' stores and from this one."""
+    earlier, here = history.descriptors(stored.attributes["descriptor_id"], ids)
+    known = stored.take(rows_of(stored, sorted(here)))
+    parts = [known] if earlier is None else [earlier, known]
+    return Descriptors.concatenate(parts, stored.attributes)
 
 
 def _belief(stage: Stage, candidates: Candidates, training: Labels) -> LastLayerBelief | None:

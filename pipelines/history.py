@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+import numpy as np
+
 from aldata.artifacts.documents import Manifest, Role
 from aldata.artifacts.frames import Descriptors, Labels, rows_of
 from aldata.artifacts.layout import SEED
+from aldata.artifacts.schema import PURPOSES
 from aldata.curate import Lineage, check_results, members, verify_chain
 from pipelines.stage import Stage
 
@@ -58,6 +61,15 @@ class History:
         rows = {call: row for row, call in enumerate(self.labels.call_ids)}
         labels = self.labels.take([rows[call] for call, _ in pairs])
         return labels, [role for _, role in pairs]
+
+    @property
+    def failed(self) -> Labels:
+        """Configurations that an acquisition asked for and that gave no label."""
+        asked = np.isin(self.labels.purpose, [PURPOSES.index(p) for p in ("acquired", "probe")])
+        rows = np.flatnonzero(asked & ~self.labels.accepted)
+        return self.labels.take(
+            [r for r in rows.tolist() if np.isfinite(self.labels[r].positions).all()]
+        )
 
     def descriptors(
         self, descriptor_id: str, ids: Sequence[str]

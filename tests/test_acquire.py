@@ -596,3 +596,72 @@ class TestConditions:
             acquire(pool(), AcquireSettings(where="n_atoms > 1000"), 0)
         with pytest.raises(InvalidInput, match="does not know 'temperature'"):
             acquire(pool(), AcquireSettings(where="temperature > 300"), 0)
+
+
+class TestAvoidance:
+    """Candidates near failed calls are left out, for as long as nothing accepted is near."""
+
+    SPACING = 0.1
+
+    def made(self, failed: list[float] | None, training: list[float] | None = None) -> Pool:
+        """Environments on a line: training at 0, 0.1, ... 1, candidates at 2, 2.2, ... 3.8."""
+        line = training or [self.SPACING * i for i in range(11)]
+        candidates = [2.0 + 0.2 * i for i in range(10)]
+        return Pool(
+            candidates=points(
+                [[x, 0.0] for x in candidates], [("c", round(x, 3)) for x in candidates]
+            ),
+            training=points([[x, 0.0] for x in line], [("t", round(x, 3)) for x in line]),
+            predictions=Predictions.empty({}),
+            failed=None
+            if failed is None
+            else points([[x, 0.0] for x in failed], [*map(str, failed)]),
+        )
+
+    @every_strategy
+    def test_neither_strategy_nor_probe_asks_near_a_failed_call(self, strategy: str) -> None:
+        settings = AcquireSettings(strategy=strategy, batch=10, probe=0.3)
+        selection = acquire(self.made([2.03, 3.01]), settings, 1)
+        left_out = {identity(("c", 2.0)), identity(("c", 3.0))}
+        assert (
+            set(selection.ids)
+            == {identity(("c", round(2 + 0.2 * i, 3))) for i in range(10)} - left_out
+        )
+        facts = selection.attributes["avoided"]
+        assert (facts["candidates"], facts["failed"], facts["environments"]) == (2, 2, 2)
+        assert facts["distance"] == pytest.approx(0.05)
+        assert selection.attributes["pool"]["identical"] == 0
+        assert "not near a failed call" in selection.attributes["warnings"][0]
+
+    def test_the_distance_is_in_units_of_the_spacing_and_0_is_off(self) -> None:
+        for distance, count in ((0.0, 10), (0.2, 10), (0.5, 9), (2.0, 8)):
+            settings = AcquireSettings(batch=10, avoid_failed=distance)
+            selection = acquire(self.made([2.03 if distance < 2 else 2.1]), settings, 1)
+            assert len(selection) == count, distance
+
+    def test_an_environment_that_training_frames_have_is_not_to_blame(self) -> None:
+        training = [0.1 * i for i in range(11)] + [2.02]
+        selection = acquire(self.made([2.03], training), AcquireSettings(batch=10), 1)
+        assert len(selection) == 10
+        assert selection.attributes["avoided"]["environments"] == 0
+
+    def test_without_a_typical_spacing_nothing_is_left_out(self) -> None:
+        selection = acquire(self.made([2.0], [0.0, 0.1]), AcquireSettings(batch=10), 1)
+        assert len(selection) == 10
+        assert selection.attributes["avoided"]["distance"] is None
+
+    def test_a_pool_of_nothing_else_is_an_error(self) -> None:
+        everywhere = [2.0 + 0.2 * i for i in range(10)]
+        with pytest.raises(InvalidInput, match="all 10 new candidates lie near"):
+            acquire(self.made(everywhere), AcquireSettings(batch=4), 1)
+
+    def test_elements_are_not_compared_with_each_other(self) -> None:
+        original = pool(frames=20, training=30)
+        swapped = original.candidates.numbers[::-1].copy()
+        failed = described(original.candidates.descriptor, [("f", i) for i in range(20)])
+        other = Descriptors.from_arrays({**failed.arrays, "numbers": swapped}, failed.attributes)
+        settings = AcquireSettings(batch=4, avoid_failed=1e-3)
+        with pytest.raises(InvalidInput, match="lie near"):
+            acquire(pool(frames=20, training=30, failed=failed), settings, 1)
+        kept = acquire(pool(frames=20, training=30, failed=other), settings, 1)
+        assert kept.attributes["avoided"]["candidates"] == 0

@@ -31,6 +31,7 @@ class Pool:
     frames : the candidates themselves, for questions about geometry and origin; None: not known.
     belief : what the model believes about its last layer; None before there is a model.
     age : number of generations before this one.
+    failed : descriptors of configurations that were asked for and gave no label; None counts as none.
     calibration : factors of the model's uncertainties; None counts as 1.
     noise : numerical noise of the labels that the oracle will give; None counts as 0.
     target : accuracy asked of energies (eV per atom) and force components (eV/A): the floor of the
@@ -46,6 +47,7 @@ class Pool:
     frames: Candidates | None = None
     belief: Belief | None = None
     age: int = 0
+    failed: Descriptors | None = None
     calibration: Calibration | None = None
     noise: Noise | None = None
     target: tuple[float, float] = (0.0, 0.0)
@@ -114,6 +116,7 @@ class Pool:
             frames=None if self.frames is None else self.frames.take(rows),
             belief=None if self.belief is None else self.belief.take(rows),
             age=self.age,
+            failed=self.failed,
             calibration=self.calibration,
             noise=self.noise,
             target=self.target,

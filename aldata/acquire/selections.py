@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from aldata.acquire.avoidance import Avoided, near_failed
 from aldata.acquire.picks import Picks
 from aldata.acquire.pool import Integer, Pool
 from aldata.acquire.questions import chosen
@@ -23,15 +24,17 @@ DIVERSE = "farthest_point"
 def acquire(pool: Pool, settings: AcquireSettings, seed: int) -> Selection:
     """Choose `settings.batch` candidates that were never asked for, the random probe among them.
 
+    Candidates near a failed call are left out first, see `aldata.acquire.avoidance`.
+
     The probe is drawn uniformly from all of them first: with the same pool and seed it is the same
     for every strategy. Candidates are looked at in ascending order of id, so their order in the
     pool does not matter. Ranks count the probe first. Attributes: `strategy` (what was done),
     `asked` (what the settings ask for), `reasons`, `settings`, `random_seed`, `pool` (sizes),
-    `aleatoric` (the labels' noise, and the force sigma that information is measured in),
-    `warnings`, `facts`, `checkpoint`, `descriptor_id`.
+    `avoided` (near failed calls, and why), `aleatoric` (the labels' noise, and the force sigma that
+    information is measured in), `warnings`, `facts`, `checkpoint`, `descriptor_id`.
 
-    Raises InvalidInput if nothing new is in the pool, or if a candidate's descriptors or
-    predictions are not finite.
+    Raises InvalidInput if nothing new is in the pool that may be asked, or if a candidate's
+    descriptors or predictions are not finite.
     """
     rows = pool.open_rows()
     if len(rows) == 0:
@@ -42,7 +45,8 @@ def acquire(pool: Pool, settings: AcquireSettings, seed: int) -> Selection:
         )
     fresh = pool.take(rows)
     fresh.refuse_not_finite()
-    new = len(fresh)
+    new, avoided = len(fresh), near_failed(fresh, settings.avoid_failed)
+    fresh = _away_from_failed(fresh, avoided)
     fresh = fresh.take(chosen(fresh, settings.where))
     size = min(settings.batch, len(fresh))
     probe = _probe(fresh, _probe_size(size, settings.probe), _generator(seed, 0))
@@ -54,6 +58,7 @@ def acquire(pool: Pool, settings: AcquireSettings, seed: int) -> Selection:
     picks = replace(picks, rows=rest[picks.rows], reason=picks.reason + _why(name, settings, pool))
     attributes = {
         **_facts(pool, fresh, new, settings),
+        "avoided": avoided.facts,
         "strategy": name,
         "facts": dict(picks.facts),
         "random_seed": seed,
@@ -86,6 +91,18 @@ def _why(effective: str, settings: AcquireSettings, pool: Pool) -> str:
     return f" ({missing} for {settings.strategy})"
 
 
+def _away_from_failed(fresh: Pool, avoided: Avoided) -> Pool:
+    if not avoided.rows.any():
+        return fresh
+    if avoided.rows.all():
+        raise InvalidInput(
+            f"all {len(fresh)} new candidates lie near configurations whose calls failed",
+            where="acquire",
+            next_step="explore elsewhere (milder: explore.temperatures), or acquire.avoid_failed: 0",
+        )
+    return fresh.take(np.flatnonzero(~avoided.rows))
+
+
 def _facts(pool: Pool, fresh: Pool, new: int, settings: AcquireSettings) -> dict[str, Any]:
     known = sum(identity in pool.known_ids for identity in pool.candidates.ids)
     warnings = []
@@ -93,6 +110,11 @@ def _facts(pool: Pool, fresh: Pool, new: int, settings: AcquireSettings) -> dict
         warnings.append(
             f"{settings.batch} were asked for, but only {len(fresh)} candidates are new"
             + (f" and satisfy {settings.where!r}" if settings.where else "")
+            + (
+                f" and not near a failed call ({settings.avoid_failed:g})"
+                if pool.failed is not None and len(pool.failed)
+                else ""
+            )
         )
     return {
         "asked": settings.strategy,

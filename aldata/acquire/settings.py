@@ -55,6 +55,12 @@ class AcquireSettings(Record):
         default="information_gain_diversity", description="how the candidates are chosen"
     )
     batch: int = Field(default=16, ge=2, description="oracle calls of a generation, probe included")
+    avoid_failed: float = Field(
+        default=0.5,
+        ge=0,
+        description="leave out candidates with an environment this near to one of a failed call that "
+        "no training frame has (1, typical spacing of the training set); 0: off",
+    )
     probe: float = Field(
         default=0.125,
         ge=0,

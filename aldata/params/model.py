@@ -41,7 +41,7 @@ BEHAVIOUR: dict[str, int] = {
     "noise": 1,
     "explore": 1,
     "describe": 2,
-    "acquire": 3,
+    "acquire": 4,
     "label": 3,
     "curate": 2,
     "train": 2,
