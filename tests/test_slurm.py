@@ -18,10 +18,14 @@ import psutil
 import pytest
 import slurm_daemons
 import trial_jobs
+from ase.build import bulk
+from conftest import EMT_TEST
 from label_driver import pairs, theory_of
+from projects import made
 from slurm_daemons import Slurm
 from slurm_driver import CLUSTER
 
+from aldata.artifacts.frames import Labels
 from aldata.errors import ClusterFailed
 from aldata.execution import ClusterSettings, run
 from aldata.label import LabelSettings, Requests, label
@@ -178,3 +182,42 @@ def test_adaptive_and_several_workers_in_a_job(slurm: Slurm, here: Path) -> None
     found = run(trial_jobs.doubled, range(8), settings, title="t")
     assert [value for value, _, _ in found] == [2 * x for x in range(8)]
     assert {threads for _, _, threads in found} == {"1"}
+
+
+@pytest.mark.slow
+def test_a_whole_project_labels_through_slurm(slurm: Slurm, tmp_path: Path) -> None:
+    """dvc repro of a label stage: the same labels as here, computed in jobs of the queue."""
+    atoms = bulk("Au", "fcc", a=4.0, cubic=True)
+    atoms.symbols[0] = "Cu"
+    atoms.write(tmp_path / "cell.xyz")
+    values = {"oracle": {"name": "emt", "settings": {}}, "seed.test": {**EMT_TEST, "frames": 2}}
+    digests, jobs = [], []
+    for name, environment in (("here", {}), ("there", queue_environment(slurm))):
+        project = made(tmp_path / name, tmp_path / "cell.xyz", values, 1)
+        project.ok("dvc", "repro", "label@g000", **environment)
+        labels = project.read(Labels, "g000")
+        assert labels.accepted.all()
+        digests.append(labels.digest)
+        ledger = Ledger(project.root / ".aldata" / "ledger")
+        records = [ledger.find(call) for call in labels.call_ids]
+        jobs.append({r.attempts[-1].scheduler_job for r in records if r})
+    assert digests[0] == digests[1]
+    assert jobs[0] == {None}
+    assert None not in jobs[1]
+    wait(lambda: not slurm.jobs(), 10, "jobs were left behind")
+
+
+def queue_environment(slurm: Slurm) -> dict[str, str]:
+    """Labels in the queue, all else here."""
+    return {**slurm.environment, "ALDATA_CLUSTER": json.dumps(CLUSTER), "ALDATA_WORKERS": "2"}
+
+
+@pytest.mark.slow
+def test_a_job_that_ends_at_its_wall_time_is_survived(slurm: Slurm, here: Path) -> None:
+    """SLURM ends jobs some time after their limit of a minute: calls go on in new jobs."""
+    process = driver(here, 8.0, number=24, walltime="00:01:00")
+    out, err = process.communicate(timeout=400)
+    assert process.returncode == 0, err
+    facts = json.loads(out)["facts"]
+    assert all(fact["status"] == "accepted" for fact in facts)
+    assert slurm.jobs("TIMEOUT")

@@ -36,6 +36,12 @@ def kills_its_worker_once(marker: Path) -> str:
     return f"{marker.read_text()} {os.getpid()}"
 
 
+def kills_its_worker_slowly(marker: Path) -> None:
+    """Ends its process the first time, and takes long the second time."""
+    kills_its_worker_once(marker)
+    time.sleep(30)
+
+
 def starts_a_process(x: int) -> str:
     """Dask's workers are daemons by default, and may not do this."""
     import multiprocessing

@@ -44,11 +44,11 @@ def page() -> str:
     sections |= {"uncertainty": UncertaintySettings, **SETTINGS}
     parts = [HEAD]
     for name, record in sections.items():
-        parts.append(f"\n## {name}\n\n{_summary(record)}\n\n{_table(record)}")
+        parts.append(f"\n## {name}\n\n{_summary(record)}\n\n{table(record)}")
         if name in CHOICES:
             parts.append(f"\nChoices: {', '.join(f'`{choice}`' for choice in CHOICES[name])}.\n")
     for name, oracle in ORACLES.items():
-        parts.append(f"\n## oracle.settings of `{name}`\n\n{_table(oracle.SETTINGS)}")
+        parts.append(f"\n## oracle.settings of `{name}`\n\n{table(oracle.SETTINGS)}")
     return "".join(parts)
 
 
@@ -56,7 +56,8 @@ def _summary(record: type[Record]) -> str:
     return (record.__doc__ or "").strip().split("\n\n")[0].replace("\n    ", " ")
 
 
-def _table(record: type[Record]) -> str:
+def table(record: type[Record]) -> str:
+    """All settings of a record as a table in Markdown."""
     rows = [f"| `{name}` | `{default}` | {text} |" for name, default, text in _rows(record)]
     return "\n".join(["| name | default | meaning |", "|---|---|---|", *rows]) + "\n"
 

@@ -272,7 +272,8 @@ class _Jobs:
 
     def _last_words(self) -> str:
         """The end of the log that was written last."""
-        logs = [log for log in self._folder.mark.parent.glob("aldata-*.err") if log.stat().st_size]
+        written = (file for file in self._folder.mark.parent.glob("*") if file.stat().st_size)
+        logs = [file for file in written if not file.name.startswith(("tls.", "ended-", "."))]
         if not logs:
             return ""
         newest = max(logs, key=lambda log: log.stat().st_mtime)
