@@ -430,7 +430,7 @@ def test_a_run_that_loses_too_many_calls_stops_and_says_why(
     assert (folder / "input.json").exists()
     assert 5 <= len(computations(side)) < 12  # the rest was not paid for
     again = Tally(limits)
-    with pytest.raises(CallsFailed, match="[4-6] of 12"):  # known ones count at once
+    with pytest.raises(CallsFailed, match=r"[4-6] of 12"):  # known ones count at once
         label(requests, theory, ledger, limits, refuse_to_run, tally=again)
     on = LabelSettings(max_failed=1.0)
     labels, _ = label(requests, theory, ledger, on, runner, tally=Tally(on))

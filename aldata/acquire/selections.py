@@ -110,11 +110,7 @@ def _facts(pool: Pool, fresh: Pool, new: int, settings: AcquireSettings) -> dict
         warnings.append(
             f"{settings.batch} were asked for, but only {len(fresh)} candidates are new"
             + (f" and satisfy {settings.where!r}" if settings.where else "")
-            + (
-                f" and not near a failed call ({settings.avoid_failed:g})"
-                if pool.failed is not None and len(pool.failed)
-                else ""
-            )
+            + (" and not near a failed call" if pool.failed is not None else "")
         )
     return {
         "asked": settings.strategy,
