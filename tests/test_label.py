@@ -410,14 +410,15 @@ def test_a_run_that_loses_too_many_calls_stops_and_says_why(
     ledger: Ledger, side: Path, workers: int
 ) -> None:
     limits = LabelSettings(max_failed=0.3, retry={"crashed": 0})
+
+    def counted(tally: Tally) -> Any:
+        """A runner wired to a tally."""
+        reports = {"on_result": tally.ended, "remarks": tally.remarks}
+        settings = ClusterSettings(workers=workers)
+        return partial(execution.run, settings=settings, title="label", **reports)
+
     tally = Tally(limits)
-    runner = partial(
-        execution.run,
-        settings=ClusterSettings(workers=workers),
-        title="label",
-        on_result=tally.ended,
-        remarks=tally.remarks,
-    )
+    runner = counted(tally)
     requests = Requests.of(pairs(NEAR, *(AWAY + i for i in range(10)), NEAR + 1), "acquired")
     theory = theory_of(side, habit="not_converge", seconds=0.2)
     with pytest.raises(CallsFailed) as caught:
@@ -433,7 +434,8 @@ def test_a_run_that_loses_too_many_calls_stops_and_says_why(
     with pytest.raises(CallsFailed, match=r"[4-6] of 12"):  # known ones count at once
         label(requests, theory, ledger, limits, refuse_to_run, tally=again)
     on = LabelSettings(max_failed=1.0)
-    labels, _ = label(requests, theory, ledger, on, runner, tally=Tally(on))
+    tally = Tally(on)
+    labels, _ = label(requests, theory, ledger, on, counted(tally), tally=tally)
     assert labels.accepted.sum() == 2
 
 
