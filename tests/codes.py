@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,11 @@ def environment(oracle: str) -> Path:
 def pw_x() -> str:
     """A command for pw.x that may compute with GTH pseudopotentials."""
     return os.environ.get("ALDATA_ESPRESSO") or f"{environment('espresso')} -m qepy --pw.x"
+
+
+def program(oracle: str, *names: str) -> str:
+    """The command of a code that is installed here; skips without."""
+    found = os.environ.get(f"ALDATA_{oracle.upper()}") or next(filter(shutil.which, names), None)
+    if found is None:
+        pytest.skip(f"there is no {' or '.join(names)}")
+    return found

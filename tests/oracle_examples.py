@@ -118,6 +118,11 @@ def _with_pw_x(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
     return {}
 
 
+def _with_abinit(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    patch.setenv("ALDATA_ABINIT", codes.program("abinit", "abinit"))
+    return {}
+
+
 def _recorded(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
     """EMT's labels of all that the contract asks, in a file that keeps every digit."""
     questions = [COPPER, rotated(COPPER)]
@@ -165,6 +170,20 @@ EXAMPLES = {
         stress=5e-3,
         starved={"electron_maxstep": 2},
         prepare=_with_pw_x,
+    ),
+    "abinit": Example(
+        "abinit",
+        {
+            "ecut": 14.0,
+            "kpoints": {"grid": [2, 2, 2], "shift": [0.5, 0.5, 0.5]},
+            "pseudopotentials": {"Si": "gth-pbe"},
+        },
+        SILICON,
+        replace(SILICON, charge=1),
+        1e-3,
+        stress=5e-3,
+        starved={"nstep": 2},
+        prepare=_with_abinit,
     ),
     "ase": Example(
         "ase",

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from aldata import params
 from aldata.errors import InvalidParameters
 from aldata.explore.settings import ExploreSettings
-from aldata.params.reference import page
+from aldata.label import ORACLES
+from aldata.params.reference import page, with_oracles
 from aldata.records import merged
 
 ROOT = Path(__file__).parents[1]
@@ -86,8 +87,20 @@ def test_the_reference_page_is_current() -> None:
     assert (ROOT / "docs" / "parameters.md").read_text() == page(), f"run: {command}"
 
 
+def test_every_oracle_is_explained_with_its_current_settings() -> None:
+    command = "python -m aldata.params.reference docs/oracles.md"
+    text = (ROOT / "docs" / "oracles.md").read_text()
+    assert text == with_oracles(text), f"run: {command}"
+    for name in ORACLES:
+        _, _, section = text.partition(f"\n## {name}\n")
+        section = section.split("\n## ")[0]
+        assert f"<!-- settings of {name} -->" in section, name
+        assert "Proof: " in section, name
+
+
 def test_the_reference_explains_every_setting() -> None:
-    rows = [line.split("|") for line in page().splitlines() if line.startswith("| `")]
+    text = page() + (ROOT / "docs" / "oracles.md").read_text().partition("\n## ")[2]
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
     assert len(rows) > 50
     assert [row[1] for row in rows if len(row[3].strip()) < 5] == []
 

@@ -1,12 +1,16 @@
 """The reference of all parameters, written from the settings themselves.
 
 python -m aldata.params.reference > docs/parameters.md
+python -m aldata.params.reference docs/oracles.md    (its tables, in place)
 """
 
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -27,8 +31,12 @@ HEAD = """\
 
 Every setting of `params.yaml`, with its default. Units: Angstrom, eV, fs, K; `(1)` has none. A generation
 can differ from a default: `generations.<name>.<verb>`. This page is written by
-`python -m aldata.params.reference` from the settings themselves.
+`python -m aldata.params.reference` from the settings themselves. Each oracle's own settings are in
+[oracles.md](oracles.md).
 """
+
+MARKED = re.compile(r"(<!-- settings of (\w+) -->\n)(?:\|.*\n)*")
+"""Where a page wants the table of an oracle's settings."""
 
 CHOICES: dict[str, list[str]] = {
     "acquire": list(STRATEGIES),
@@ -47,9 +55,12 @@ def page() -> str:
         parts.append(f"\n## {name}\n\n{_summary(record)}\n\n{table(record)}")
         if name in CHOICES:
             parts.append(f"\nChoices: {', '.join(f'`{choice}`' for choice in CHOICES[name])}.\n")
-    for name, oracle in ORACLES.items():
-        parts.append(f"\n## oracle.settings of `{name}`\n\n{table(oracle.SETTINGS)}")
     return "".join(parts)
+
+
+def with_oracles(text: str) -> str:
+    """A page with the table of each oracle's settings after its `<!-- settings of NAME -->`."""
+    return MARKED.sub(lambda found: found[1] + table(ORACLES[found[2]].SETTINGS), text)
 
 
 def _summary(record: type[Record]) -> str:
@@ -88,4 +99,8 @@ def _default(field: FieldInfo) -> str:
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    if sys.argv[1:]:
+        file = Path(sys.argv[1])
+        file.write_text(with_oracles(file.read_text()))
+    else:
+        print(page(), end="")

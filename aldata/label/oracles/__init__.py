@@ -1,5 +1,6 @@
 """The oracles: one file per code, and the dictionary of them."""
 
+from aldata.label.oracles.abinit import Abinit
 from aldata.label.oracles.ase import Ase
 from aldata.label.oracles.emt import Emt
 from aldata.label.oracles.espresso import Espresso
@@ -11,6 +12,7 @@ from aldata.label.oracles.tblite import Tblite
 ORACLES: dict[str, type[Oracle]] = {
     "pyscf": Pyscf,
     "espresso": Espresso,
+    "abinit": Abinit,
     "tblite": Tblite,
     "emt": Emt,
     "ase": Ase,

@@ -40,5 +40,9 @@ TRIALS: dict[str, tuple[dict[str, Any], Configuration]] = {
         {"ecutwfc": 20.0, "kpoints": SHIFTED, "pseudopotentials": {"Si": "gth-pbe"}},
         SILICON,
     ),
+    "abinit": (
+        {"ecut": 10.0, "kpoints": SHIFTED, "pseudopotentials": {"Si": "gth-pbe"}},
+        SILICON,
+    ),
 }
 """Settings, and a configuration that shows forces; not meant to be accurate."""
