@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -118,8 +119,9 @@ class Graphs(Dataset[Any]):
             begin = end
         return items
 
+    @abstractmethod
     def _item(self, row: int, configuration: Configuration, results: dict[str, Array]) -> Any:
-        raise NotImplementedError
+        """One frame as the graph of the data set's kind."""
 
     def _keep(self, row: int, value: Any, size: int) -> None:
         if size <= self._room:
