@@ -103,14 +103,21 @@ def settings(project: Project) -> params.Parameters:
     return params.load(project.root / "params.yaml")
 
 
+def comments(project: Project) -> list[str]:
+    lines = (project.root / "params.yaml").read_text().splitlines()
+    return [line for line in lines if line.startswith("#")]
+
+
 def test_labels_and_a_test_set_are_used_by_the_seed(project: Project) -> None:
+    before = comments(project)
     text = taken(project, "old.xyz", "--as", "labels", *ASE, *SAME)
     assert "6 frames, 24 atoms -> structures/old-" in text
     taken(project, "hot.xyz", "--as", "test:hot", *ASE, *SAME)
     seed = settings(project).seed
     assert seed.labels is not None
     stored = store.read(project.root / seed.labels, Labels)
-    assert "# Who labels." in (project.root / "params.yaml").read_text()  # comments are kept
+    assert len(before) > 5
+    assert comments(project) == before
     assert list(settings(project).evaluate.test_sets) == ["hot"]
     project.ok("python", "-m", "pipelines.seed")
     labels = project.read(Labels, "seed")

@@ -206,7 +206,8 @@ def test_what_cannot_be_measured_is_refused_before_any_call(
 def test_an_oracle_without_tighter_settings_says_what_to_state(noisy: Project) -> None:
     original = (noisy.root / "params.yaml").read_text()
     noisy.set({"oracle.settings.tighter": None})
-    done = noisy.run("aldata", "noise", PYTHONPATH=TESTS + os.pathsep + os.environ["PYTHONPATH"])
+    places = f"{TESTS}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    done = noisy.run("aldata", "noise", PYTHONPATH=places)
     (noisy.root / "params.yaml").write_text(original)
     assert done.returncode == 1
     assert "nobody said which keywords make trial_calculators.Noisy tighter" in done.stderr
