@@ -6,7 +6,7 @@ from made_potentials import SMALL, copper, ethanol, labelled, untrained
 
 from aldata.artifacts.conversion import from_atoms
 from aldata.artifacts.frames import as_configurations
-from aldata.potentials import Architecture, Committee
+from aldata.potentials import Architecture, Committee, last_layer
 from aldata.potentials.derivatives import evaluate
 from aldata.potentials.graphs import Batch
 from aldata.potentials.last_layer import (
@@ -33,8 +33,12 @@ def question(architecture: Architecture = SMALL) -> tuple[Network, Model, Batch,
     return committee.network, committee.model, batch, checkpoint.weights[0]
 
 
+@pytest.mark.parametrize("large", [1, 1000], ids=["one by one", "together"])
 @pytest.mark.parametrize("layers", [1, 2, 3])
-def test_energy_forces_and_stress_are_rebuilt_from_the_features(layers: int) -> None:
+def test_energy_forces_and_stress_are_rebuilt_from_the_features(
+    layers: int, large: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(last_layer, "LARGE", large)
     architecture = Architecture(channels=4, interactions=layers, radial_mlp=[8], readout=6)
     network, model, batch, _ = question(architecture)
     found, values = rows(network, model, batch), parameters(model)

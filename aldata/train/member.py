@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ from aldata.train.settings import TrainSettings
 from aldata.train.updating import Block, Start, updated
 
 Float = npt.NDArray[np.float64]
+
+ROWS_OF = 240
+"""Atoms whose rows of the linear model are made together: some MB each, and more are no faster."""
 
 
 @dataclass(frozen=True)
@@ -153,9 +157,11 @@ def _last_layer(
 def _blocks(
     network: Network, model: Model, samples: list[Sample], settings: TrainSettings
 ) -> Iterator[Block]:
-    """Rows and targets of the linear model, two frames at a time."""
+    """Rows and targets of the linear model, about `ROWS_OF` atoms at a time."""
     accuracy = Accuracy(
         settings.energy_accuracy, settings.forces_accuracy, settings.stress_accuracy
     )
-    for part in groups(samples, network, 2):
+    atoms = sum(len(sample.graph.species) for sample in samples)
+    size = math.ceil(len(samples) / max(1, round(atoms / ROWS_OF))) if samples else 1
+    for part in groups(samples, network, size):
         yield whitened(rows(network, model, part.batch), part.targets, part.batch, accuracy)
