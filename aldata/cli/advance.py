@@ -7,7 +7,7 @@ import sys
 
 from aldata import params
 from aldata.artifacts.layout import SEED
-from aldata.cli.project import Project, call
+from aldata.cli.project import Project, repro
 from aldata.cli.staleness import Forecast, forecast_of_new, forecasts
 from aldata.errors import CallsRefused
 
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     print(f"Added {name} (parent {parent}) to params.yaml.")
     for item in [*ahead, forecast_of_new(project, params.load(project.params), name)]:
         print("  " + sentence(item), flush=True)
-    code = call(["dvc", "repro"], project.root, ALDATA_ALLOW_CALLS=" ".join(allowed))
+    code = repro(project.root, ALDATA_ALLOW_CALLS=" ".join(allowed))
     if code != 0:
         print(f"{name} stays in the plan: to go on with it, run dvc repro", file=sys.stderr)
     return code

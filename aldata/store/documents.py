@@ -19,13 +19,18 @@ R = TypeVar("R", bound=Record)
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON for people and programs (indented, sorted keys), atomically."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically: a killed program leaves the old file or the new one."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         with refusals_of(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("w", encoding="utf-8") as stream:
-                stream.write(text + "\n")
+                stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(path)
