@@ -3,7 +3,14 @@
 import sys
 from collections.abc import Sequence
 
-from aldata.acquire import AcquireSettings, LastLayerBelief, Pool, acquire
+from aldata.acquire import (
+    AcquireSettings,
+    LastLayerBelief,
+    Pool,
+    acquire,
+    map_points,
+    score_points,
+)
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.documents import Calibration, Noise
 from aldata.artifacts.frames import Candidates, Descriptors, Labels, Predictions, rows_of
@@ -16,13 +23,14 @@ def acquire_candidates(stage: Stage) -> None:
     settings = stage.settings(AcquireSettings)
     stored = stage.read(Descriptors)
     count = int(stored.attributes["candidates"])
+    further = stored.part(count, len(stored))
     history = History(stage, stage.parent)
     candidates = stage.read(Candidates)
     training, _ = history.with_roles(["train", "valid"])
     pool = Pool(
-        candidates=stored.take(range(count)),
-        training=_described(history, stored, training.ids),
-        failed=_described(history, stored, history.failed.ids),
+        candidates=stored.part(0, count),
+        training=_described(history, further, training.ids),
+        failed=_described(history, further, history.failed.ids),
         predictions=stage.read(Predictions),
         known_ids=history.known_ids,
         frames=candidates,
@@ -31,6 +39,7 @@ def acquire_candidates(stage: Stage) -> None:
         calibration=stage.read(Calibration, of=stage.parent),
         noise=stage.read(Noise),
         target=(settings.target.energy, settings.target.forces),
+        block=settings.block,
     )
     selection = acquire(pool, settings, stage.random_seed)
     avoided = selection.attributes["avoided"]
@@ -41,14 +50,16 @@ def acquire_candidates(stage: Stage) -> None:
             file=sys.stderr,
         )
     stage.write(selection)
+    stage.write_json("map", map_points(pool, selection, settings.map_points))
+    stage.write_json("scores", score_points(selection))
 
 
-def _described(history: History, stored: Descriptors, ids: Sequence[str]) -> Descriptors:
-    """Descriptors of these configurations, from the ancestors' stores and from this one."""
-    earlier, here = history.descriptors(stored.attributes["descriptor_id"], ids)
-    known = stored.take(rows_of(stored, sorted(here)))
+def _described(history: History, further: Descriptors, ids: Sequence[str]) -> Descriptors:
+    """Descriptors of these configurations, from the ancestors' stores and behind this one's candidates."""
+    earlier, here = history.descriptors(further.attributes["descriptor_id"], ids)
+    known = further.take(rows_of(further, sorted(here)))
     parts = [known] if earlier is None else [earlier, known]
-    return Descriptors.concatenate(parts, stored.attributes)
+    return Descriptors.concatenate(parts, further.attributes)
 
 
 def _belief(stage: Stage, candidates: Candidates, training: Labels) -> LastLayerBelief | None:

@@ -1,5 +1,7 @@
 """evaluate: errors on the test sets, the metrics of the generation, the learning curve so far."""
 
+from typing import Any
+
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.documents import Calibration
 from aldata.artifacts.frames import Labels, Selection
@@ -8,11 +10,13 @@ from aldata.artifacts.schema import PURPOSES
 from aldata.evaluate import (
     EvaluateSettings,
     Facts,
+    Wanted,
     errors,
     extend_history,
     history_point,
     metrics,
     parity,
+    stopping,
 )
 from aldata.potentials import Committee
 from pipelines.history import History
@@ -30,18 +34,29 @@ def evaluate(stage: Stage) -> None:
     tests = {name: labels for name, labels in sets.items() if labels.accepted.any()}
     predictions = {name: committee.predict(labels) for name, labels in tests.items()}
     before = stage.read_json("history", of=stage.parent)
+    scores, calibration = stage.read_json("prequential"), stage.read(Calibration)
     reported = metrics(
         _facts(stage),
-        stage.read_json("prequential"),
+        scores,
         {name: errors(predictions[name], labels) for name, labels in tests.items()},
-        stage.read(Calibration),
+        calibration,
         before,
+        _stop(stage, scores["probe_so_far"], calibration, settings),
     )
     stage.write_json("metrics", reported)
     stage.write_json("history", extend_history(before, history_point(reported)))
     first = next(iter(tests), None)
     points = parity(predictions[first], tests[first], settings.parity_points) if first else []
     stage.write_json("parity", points)
+
+
+def _stop(
+    stage: Stage, scores: dict[str, Any], calibration: Calibration, settings: EvaluateSettings
+) -> dict[str, Any]:
+    asked = stage.read(Selection).attributes
+    wanted = Wanted(**asked["settings"]["target"], information=settings.enough_information)
+    fitted = calibration.energy.fitted and calibration.forces.fitted
+    return stopping(scores, asked["remaining"], wanted, fitted)
 
 
 def _facts(stage: Stage) -> Facts:

@@ -12,6 +12,7 @@ from made_labels import THEORY, committee_of, make_labels, molecule
 
 from aldata.artifacts.documents import Calibration, Entry, Factor, Manifest, Noise
 from aldata.artifacts.frames import Labels, Predictions
+from aldata.artifacts.residuals import residuals
 from aldata.calibrate import (
     ESTIMATORS,
     CalibrateSettings,
@@ -19,6 +20,7 @@ from aldata.calibrate import (
     null_calibration,
     prequential,
     reliability,
+    sigma_error,
 )
 from aldata.calibrate.committee import Quantity, Spread
 from aldata.calibrate.proper_scores import (
@@ -29,6 +31,8 @@ from aldata.calibrate.proper_scores import (
     rank_correlation,
 )
 from aldata.calibrate.scores import worth
+from aldata.calibrate.settings import ThresholdSettings
+from aldata.calibrate.thresholds import thresholds
 from aldata.errors import InvalidInput, InvalidParameters
 from aldata.evaluate import METRICS
 
@@ -434,3 +438,82 @@ def test_acquired_calls_are_compared_with_random_ones() -> None:
     found = worth(wrong, labels, manifest)
     assert found["error_ratio"] == pytest.approx(3.0)
     assert found["above_median"] == 1.0
+
+
+class TestThresholds:
+    def fitted(self, frames: int, **changes):
+        labels = probe_labels(frames)
+        predictions = committee_of(labels, 5, TRUE, seed=8)
+        settings = CalibrateSettings(**changes)
+        return calibrate(predictions, labels, QUIET, settings, None, "g001"), predictions
+
+    def test_are_quantiles_of_the_calibrated_sigma_of_a_frame(self) -> None:
+        found, predictions = self.fitted(99)
+        trace = np.trace(predictions.force_covariance, axis1=1, axis2=2).reshape(99, 3)
+        sigma = np.sort(found.forces.alpha * np.sqrt(trace.max(axis=1)))
+        thresholds = found.exploration()
+        assert thresholds.sigma_lo == pytest.approx(sigma[94])  # the 95th of 99: 95 %
+        assert thresholds.sigma_hi == pytest.approx(3 * sigma[94])
+        assert (thresholds.level, thresholds.frames) == (0.95, 99)
+        narrow, _ = self.fitted(99, thresholds={"level": 0.5, "ratio": 2.0})
+        assert narrow.exploration().sigma_lo == pytest.approx(sigma[49])
+        assert narrow.exploration().sigma_hi == pytest.approx(2 * sigma[49])
+
+    @pytest.mark.parametrize(("frames", "level"), [(4, 0.8), (9, 0.9), (30, 30 / 31)])
+    def test_promise_what_the_size_of_the_probe_allows(self, frames: int, level: float) -> None:
+        """Of new frames of the same pool the share that `level` says, or more, lies below sigma_lo."""
+        labels, factor = (
+            probe_labels(frames),
+            Factor(alpha=1.0, mean_z2=None, frames=9, fitted=True),
+        )
+        made, below = committee_of(labels, 5, TRUE, seed=1), []
+        for seed in range(400):
+            scale = np.exp(np.random.default_rng(seed).normal(size=frames + 1))
+            covariance = np.eye(3) * np.repeat(scale[:-1], 3)[:, None, None]
+            arrays = {**made.arrays, "force_covariance": covariance}
+            pair = residuals(Predictions.from_arrays(arrays, made.attributes), labels)
+            found = thresholds(pair, factor, ThresholdSettings())
+            assert found.level == pytest.approx(level)
+            below.append(np.sqrt(3 * scale[-1]) <= found.sigma_lo)
+        assert np.mean(below) == pytest.approx(level, abs=3 * np.sqrt(level * (1 - level) / 400))
+
+    def test_are_not_there_before_anything_is_fitted_and_the_error_says_how_many(self) -> None:
+        found, _ = self.fitted(3)
+        assert found.thresholds is None
+        with pytest.raises(InvalidInput, match=r"3 probe frames(.|\n)*at least 4 probe frames"):
+            found.exploration()
+        with pytest.raises(InvalidInput, match="no thresholds for exploration"):
+            null_calibration("seed", "0" * 64).exploration()
+
+    def test_a_probe_too_small_stops_where_it_is_asked_to(self) -> None:
+        with pytest.raises(InvalidInput, match="3 frames, 8 are needed") as caught:
+            self.fitted(3, too_small="stop", minimum_probe=8)
+        assert "acquire.probe" in str(caught.value)
+        labels = probe_labels(30)
+        few = committee_of(labels, 3, TRUE, seed=1)
+        with pytest.raises(InvalidInput, match="3 members, 4 are needed"):
+            calibrate(few, labels, QUIET, CalibrateSettings(too_small="stop"), None, "g001")
+
+    def test_do_not_turn_with_the_frame(self) -> None:
+        labels = probe_labels(12)
+        predictions = committee_of(labels, 5, TRUE, seed=3)
+        q = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+        turned = Predictions.from_arrays(
+            {**predictions.arrays, "force_covariance": q @ predictions.force_covariance @ q.T},
+            predictions.attributes,
+        )
+        one = calibrate(predictions, labels, QUIET, SETTINGS, None, "g001").exploration()
+        other = calibrate(turned, labels, QUIET, SETTINGS, None, "g001").exploration()
+        assert other.sigma_lo == pytest.approx(one.sigma_lo, rel=1e-9)
+
+
+def test_sigma_against_error_is_of_atoms_and_thinned() -> None:
+    labels = probe_labels(40)
+    predictions = committee_of(labels, 5, TRUE, seed=4)
+    found = sigma_error(predictions, labels, null_calibration("g", "c"), QUIET, 1000)
+    assert len(found) == 120
+    error = 1000 * np.linalg.norm(predictions.forces - labels.forces, axis=1)
+    np.testing.assert_allclose([p["error_meV_per_A"] for p in found], error)
+    assert {p["element"] for p in found} <= {"H", "O"}
+    assert len(sigma_error(predictions, labels, null_calibration("g", "c"), QUIET, 50)) == 40
+    assert sigma_error(predictions, labels.take([]), null_calibration("g", "c"), QUIET, 50) == []

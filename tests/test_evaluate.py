@@ -12,11 +12,13 @@ from made_labels import committee_of, make_labels, molecule
 
 from aldata.artifacts.frames import Labels, Predictions
 from aldata.calibrate import null_calibration
+from aldata.cli.verdicts import verdicts
 from aldata.errors import InvalidInput, InvalidParameters
 from aldata.evaluate import (
     METRICS,
     EvaluateSettings,
     Facts,
+    Wanted,
     errors,
     extend_history,
     flatten,
@@ -24,7 +26,10 @@ from aldata.evaluate import (
     metric_of,
     metrics,
     parity,
+    stopping,
 )
+
+WANTED = Wanted(energy=0.002, forces=0.05, information=1.0)
 
 
 def shifted(labels: Labels, energy, forces) -> Predictions:
@@ -113,10 +118,16 @@ def reported(number: int, history) -> dict:
     scores = {name: error.get(name, 1.0) for name in names}
     return metrics(
         facts(number),
-        {"probe": scores, "acquired": scores, "worth": {"error_ratio": 1.2, "above_median": 0.7}},
+        {
+            "probe": scores,
+            "acquired": scores,
+            "worth": {"error_ratio": 1.2, "above_median": 0.7},
+            "probe_so_far": error,
+        },
         {"hot": error, "seed": error},
         null_calibration("g000", "0" * 64),
         history,
+        stopping(error, {"frames": 4, "information": 8.0}, WANTED, True),
     )
 
 
@@ -182,3 +193,55 @@ def test_thinning_does_not_favour_an_axis():
     found = parity(shifted(labels, 0.0, 0.1), labels, 300)
     counts = [sum(p["component"] == axis for p in found) for axis in "xyz"]
     assert min(counts) > 70
+
+
+class TestStopping:
+    ERRORS = {"frames": 9, "energy_rmse_meV_per_atom": 1.5, "forces_rmse_meV_per_A": 40.0}
+    LITTLE = {"frames": 8, "information": 4.0}
+
+    def test_small_errors_and_little_left_to_learn_are_enough(self) -> None:
+        found = stopping(self.ERRORS, self.LITTLE, WANTED, True)
+        assert found["reached"] is True
+        assert found["information_per_call"] == 0.5
+        assert found["wanted_forces_rmse_meV_per_A"] == 50.0
+        assert (found["probe_frames"], found["remaining_frames"]) == (9, 8)
+
+    @pytest.mark.parametrize(
+        ("errors", "remaining", "calibrated"),
+        [
+            ({"energy_rmse_meV_per_atom": 2.5}, {}, True),
+            ({"forces_rmse_meV_per_A": 51.0}, {}, True),
+            ({"forces_rmse_meV_per_A": None}, {}, True),
+            ({}, {"information": 8.5}, True),
+            ({}, {"frames": 0, "information": 0.0}, True),
+            ({}, {}, False),
+        ],
+    )
+    def test_each_alone_is_not(self, errors, remaining, calibrated) -> None:
+        found = stopping(self.ERRORS | errors, self.LITTLE | remaining, WANTED, calibrated)
+        assert found["reached"] is False
+
+    def test_before_there_is_a_model_nothing_is_known(self) -> None:
+        found = stopping(self.ERRORS, None, WANTED, True)
+        assert found["reached"] is False
+        assert found["information_per_call"] is None
+
+    def test_status_says_it_in_words(self) -> None:
+        rows = [
+            {"name": name, "parent": parent, "metrics": {"a": 1}, "thresholds": None, "stop": stop}
+            for name, parent, stop in (
+                ("g000", "seed", stopping(self.ERRORS, None, WANTED, True)),
+                ("g001", "g000", stopping(self.ERRORS, self.LITTLE, WANTED, True)),
+            )
+        ]
+        rows[1]["thresholds"] = {"sigma_lo": 0.1, "sigma_hi": 0.3, "level": 0.9, "frames": 9}
+        lines = verdicts(rows)
+        assert len(lines) == 2
+        assert "g001 reached the target" in lines[0]
+        assert "40 (wanted 50) meV/A and 1.5 (wanted 2) meV/atom" in lines[0]
+        assert "a call of the best 8 left in its pool would tell 0.5 (wanted 1) nats" in lines[0]
+        assert "below sigma_forces = 0.1 eV/A (90% of its pool by 9 probe frames)" in lines[1]
+        lines = verdicts(rows[:1])
+        assert "g000 has not reached the target" in lines[0]
+        assert "is not known" in lines[0]
+        assert "not calibrated" in lines[1]

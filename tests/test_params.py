@@ -121,3 +121,15 @@ def test_merging_takes_every_change_and_keeps_the_rest(
     assert merged(default, {}) == default
     for key in set(default) - set(changes):
         assert result[key] == default[key]
+
+
+@pytest.mark.parametrize("where", ["train.members", "generations.g001.train"])
+def test_a_committee_of_one_is_refused_before_any_work(file: Path, where: str) -> None:
+    params.set_values(file, {where: 1 if where == "train.members" else {"members": 1}})
+    with pytest.raises(InvalidParameters, match="a committee of 1 cannot disagree") as caught:
+        params.load(file)
+    assert "at least 2 members" in str(caught.value)
+    assert "uncertainty.method: last_layer" in str(caught.value)
+    for method in ("last_layer", "shallow", "dropout"):
+        params.set_values(file, {"uncertainty.method": method})
+        params.load(file)

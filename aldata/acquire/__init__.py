@@ -1,6 +1,7 @@
 """Acquire: choose which candidates to ask the oracle about."""
 
 from aldata.acquire.belief import Belief, LastLayerBelief
+from aldata.acquire.plots import map_points, score_points
 from aldata.acquire.pool import Pool
 from aldata.acquire.selections import acquire
 from aldata.acquire.settings import AcquireSettings
@@ -15,4 +16,6 @@ __all__ = [
     "Pool",
     "Strategy",
     "acquire",
+    "map_points",
+    "score_points",
 ]

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aldata.acquire.distances import nearest, typical_spacing
+from aldata.acquire.known import Environments, closer, environments
 from aldata.acquire.pool import Pool
 from aldata.artifacts.frames import Descriptors
 
@@ -37,35 +38,35 @@ def near_failed(pool: Pool, distance: float) -> Avoided:
     rows = np.zeros(len(pool), dtype=bool)
     failed = 0 if pool.failed is None else len(pool.failed)
     spacing = typical_spacing(pool.training) if failed and distance > 0 else None
-    strange = 0
+    blamed: Environments = {}
     if pool.failed is not None and spacing is not None:
-        strange = _mark(pool.candidates, pool.training, pool.failed, distance * spacing, rows)
+        blamed = _strange(pool.failed, pool.training, distance * spacing)
+        for where, part in pool.blocks() if blamed else ():
+            rows[where] = _near(part.described, blamed, distance * spacing)
     facts = {
         "candidates": int(rows.sum()),
         "failed": failed,
-        "environments": strange,
+        "environments": sum(len(vectors) for vectors in blamed.values()),
         "distance": None if spacing is None else distance * spacing,
         "reason": "an environment like one of a failed call that no training frame has",
     }
     return Avoided(rows=rows, facts=facts)
 
 
-def _mark(
-    candidates: Descriptors,
-    training: Descriptors,
-    failed: Descriptors,
-    distance: float,
-    rows: npt.NDArray[np.bool_],
-) -> int:
-    """Mark the candidates' rows; how many environments they were compared with."""
-    strange = 0
-    for number in np.unique(failed.numbers):
-        known = training.descriptor[training.numbers == number]
-        theirs = failed.descriptor[failed.numbers == number]
-        theirs = theirs[nearest(theirs, known) > distance]
-        ours = np.flatnonzero(candidates.numbers == number)
-        if len(theirs) and len(ours):
-            close = nearest(candidates.descriptor[ours], theirs) <= distance
-            rows[candidates.frame_of_atom[ours[close]]] = True
-        strange += len(theirs)
-    return strange
+def _strange(failed: Descriptors, training: Descriptors, distance: float) -> Environments:
+    """Environments of failed configurations that lie farther than that from every training one."""
+    known, found = environments(training), {}
+    for number, theirs in environments(failed).items():
+        ordinary = known.get(number, theirs[:0])
+        strange = theirs[nearest(theirs, ordinary) > distance]
+        if len(strange):
+            found[number] = strange
+    return found
+
+
+def _near(described: Descriptors, blamed: Environments, distance: float) -> npt.NDArray[np.bool_]:
+    """Which frames have an environment within `distance` of one of them: shape (frame,)."""
+    close = closer(described, blamed, np.full(len(described.numbers), np.inf)) <= distance
+    found = np.zeros(len(described), dtype=bool)
+    found[described.frame_of_atom[close]] = True
+    return found

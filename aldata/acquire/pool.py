@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,18 +13,23 @@ import numpy.typing as npt
 from aldata.acquire.belief import Belief
 from aldata.artifacts.documents import Calibration, Noise
 from aldata.artifacts.frames import Candidates, Descriptors, Predictions
-from aldata.digest import NO_HASH
+from aldata.digest import NO_HASH, to_bytes, to_hex
 from aldata.errors import InvalidInput
 
 Float = npt.NDArray[np.float64]
 Integer = npt.NDArray[np.int64]
 SHOWN = 5
 """How many frames an error spells out."""
+BLOCK = 16384
+"""Environments whose vectors are in memory at a time, unless the settings say otherwise."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Pool:
     """The candidates of one generation and what is known about them.
+
+    A pool may be larger than memory: its artifacts are maps of files, `rows` says which of their frames
+    are in the pool, and `blocks` gives them a part at a time.
 
     candidates : their descriptors, one row per candidate.
     training : descriptors of the existing training set; may be empty.
@@ -36,6 +43,8 @@ class Pool:
     noise : numerical noise of the labels that the oracle will give; None counts as 0.
     target : accuracy asked of energies (eV per atom) and force components (eV/A): the floor of the
         aleatoric sigmas, without which the information in a label would have no bound.
+    rows : which frames of `candidates` (and of what goes with them), in which order; None: all.
+    block : environments whose vectors are in memory at a time.
 
     Raises InvalidInput if these do not belong together.
     """
@@ -51,9 +60,15 @@ class Pool:
     calibration: Calibration | None = None
     noise: Noise | None = None
     target: tuple[float, float] = (0.0, 0.0)
+    rows: Integer | None = None
+    block: int = BLOCK
 
     def __post_init__(self) -> None:
-        if self.has_predictions and self.predictions.ids != self.candidates.ids:
+        if self.rows is not None:
+            return  # a part of a pool that was checked
+        if self.has_predictions and not np.array_equal(
+            self.predictions.configuration_id, self.candidates.configuration_id
+        ):
             raise InvalidInput("predictions and descriptors are of different candidates")
         ours, theirs = (d.attributes.get("descriptor_id") for d in (self.candidates, self.training))
         if len(self.training) and ours != theirs:
@@ -63,7 +78,50 @@ class Pool:
             )
 
     def __len__(self) -> int:
-        return len(self.candidates)
+        return len(self.candidates) if self.rows is None else len(self.rows)
+
+    @cached_property
+    def index(self) -> Integer:
+        """Row in the artifacts of every frame of the pool: shape (candidate,)."""
+        return np.arange(len(self.candidates)) if self.rows is None else self.rows
+
+    @cached_property
+    def described(self) -> Descriptors:
+        """Descriptors of the pool, in memory: ask parts of a large pool, see `blocks`."""
+        return self.candidates if self.rows is None else self.candidates.take(self.rows)
+
+    @cached_property
+    def predicted(self) -> Predictions:
+        """Predictions of the pool, in memory: ask parts of a large pool, see `blocks`."""
+        if self.rows is None or not self.has_predictions:
+            return self.predictions
+        return self.predictions.take(self.rows)
+
+    @cached_property
+    def row_size(self) -> Integer:
+        """Number of atoms of each candidate: shape (candidate,)."""
+        return np.asarray(self.candidates.row_size[self.index], dtype=np.int64)
+
+    @property
+    def energy_variance(self) -> Float:
+        """Variance of each candidate's energy, in eV^2, uncalibrated: shape (candidate,)."""
+        return np.asarray(self.predictions.energy_variance[self.index])
+
+    def ids(self, rows: Integer | None = None) -> list[str]:
+        """Configuration ids, hexadecimal, of these candidates or of all."""
+        index = self.index if rows is None else self.index[rows]
+        return to_hex(self.candidates.configuration_id[index])
+
+    def blocks(self) -> Iterator[tuple[slice, Pool]]:
+        """All candidates in their order, as parts of at most `block` environments (or one frame)."""
+        ends = np.cumsum(self.row_size)
+        begin = 0
+        while begin < len(self):
+            before = ends[begin - 1] if begin else 0
+            end = max(begin + 1, int(np.searchsorted(ends, before + self.block, side="right")))
+            where = slice(begin, min(end, len(self)))
+            yield where, self.take(np.arange(where.start, where.stop))
+            begin = where.stop
 
     @property
     def has_predictions(self) -> bool:
@@ -75,12 +133,12 @@ class Pool:
         """False before there is a committee: a single model agrees with itself everywhere."""
         return self.has_predictions and self.predictions.attributes.get("members") != 1
 
-    @property
+    @cached_property
     def last_layer(self) -> Belief:
         """The belief, for strategies that need one."""
         if self.belief is None:
             raise InvalidInput("there is no model yet", where="acquire")
-        return self.belief
+        return self.belief if self.rows is None else self.belief.take(self.rows)
 
     @property
     def method(self) -> str:
@@ -97,35 +155,27 @@ class Pool:
         """Identity of the descriptors."""
         return self.candidates.attributes.get("descriptor_id")
 
+    @property
+    def known_count(self) -> int:
+        """How many of the candidates were asked for before."""
+        known = _sortable(to_bytes(sorted(self.known_ids)))
+        return int(np.isin(_sortable(self.candidates.configuration_id[self.index]), known).sum())
+
     def open_rows(self) -> Integer:
         """Rows that may be asked for, in ascending order of id: new ones, each content once."""
-        first: dict[str, int] = {}
-        for row, identity in enumerate(self.candidates.ids):
-            if identity not in self.known_ids:
-                first.setdefault(identity, row)
-        return np.array([first[identity] for identity in sorted(first)], dtype=np.int64)
+        ours = _sortable(self.candidates.configuration_id[self.index])
+        new = np.flatnonzero(~np.isin(ours, _sortable(to_bytes(sorted(self.known_ids)))))
+        # of equal ids the first: np.unique sorts stably
+        return new[np.unique(ours[new], return_index=True)[1]].astype(np.int64)
 
     def take(self, rows: Integer) -> Pool:
-        """The pool with these candidates only, in this order."""
-        predictions = self.predictions.take(rows) if self.has_predictions else self.predictions
-        return Pool(
-            candidates=self.candidates.take(rows),
-            training=self.training,
-            predictions=predictions,
-            known_ids=self.known_ids,
-            frames=None if self.frames is None else self.frames.take(rows),
-            belief=None if self.belief is None else self.belief.take(rows),
-            age=self.age,
-            failed=self.failed,
-            calibration=self.calibration,
-            noise=self.noise,
-            target=self.target,
-        )
+        """The pool with these candidates only, in this order; nothing is copied but their numbers."""
+        return replace(self, rows=np.asarray(self.index[rows], dtype=np.int64))
 
     def aleatoric_energy(self) -> Float:
         """sigma_al of each candidate's energy, in eV: the noise, or the target times its atoms."""
         measured = self.noise.sigma_energy if self.noise else 0.0
-        return np.maximum(measured, self.target[0] * self.candidates.row_size)
+        return np.asarray(np.maximum(measured, self.target[0] * self.row_size))
 
     @property
     def aleatoric_forces(self) -> float:
@@ -134,23 +184,36 @@ class Pool:
 
     def refuse_not_finite(self) -> None:
         """Raise InvalidInput, naming the candidates, unless all that is known of them is finite."""
-        sound = np.isfinite(self.candidates.descriptor).all(axis=1)
-        bad = set(self.candidates.frame_of_atom[~sound].tolist())
-        if self.has_predictions:
-            for name in ("forces", "force_covariance"):
-                values = getattr(self.predictions, name)
-                sound = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
-                bad |= set(self.predictions.frame_of_atom[~sound].tolist())
-            for name in ("energy", "energy_variance"):
-                bad |= set(np.flatnonzero(~np.isfinite(getattr(self.predictions, name))).tolist())
-        if bad:
-            names = ", ".join(self.candidates.ids[row][:8] for row in sorted(bad)[:SHOWN])
+        bad = np.concatenate(
+            [np.zeros(0, np.int64), *(w.start + p._not_finite() for w, p in self.blocks())]
+        )
+        if len(bad):
+            names = ", ".join(identity[:8] for identity in self.ids(bad[:SHOWN]))
             raise InvalidInput(
                 f"{len(bad)} of {len(self)} candidates have descriptors or predictions that are "
                 f"not finite ({names}{', ...' if len(bad) > SHOWN else ''})",
                 where="acquire",
                 next_step="check the parent's training; its model cannot judge these candidates",
             )
+
+    def _not_finite(self) -> Integer:
+        bad = np.zeros(len(self), dtype=bool)
+        bad[self.described.frame_of_atom[~np.isfinite(self.described.descriptor).all(axis=1)]] = (
+            True
+        )
+        if self.has_predictions:
+            found = self.predicted
+            for values in (found.forces, found.force_covariance):
+                sound = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+                bad[found.frame_of_atom[~sound]] = True
+            for values in (found.energy, found.energy_variance):
+                bad |= ~np.isfinite(values)
+        return np.flatnonzero(bad)
+
+
+def _sortable(hashes: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+    """Hashes (n, 32) as n words of 32 bytes, which sort as their hexadecimal forms do."""
+    return np.ascontiguousarray(hashes).view("S32").reshape(-1)
 
 
 def largest_per_frame(values: Float, offsets: Integer) -> Float:

@@ -11,6 +11,7 @@ from aldata.acquire.avoidance import Avoided, near_failed
 from aldata.acquire.picks import Picks
 from aldata.acquire.pool import Integer, Pool
 from aldata.acquire.questions import chosen
+from aldata.acquire.remaining import remaining
 from aldata.acquire.settings import AcquireSettings
 from aldata.acquire.strategies import STRATEGIES, random
 from aldata.artifacts.frames import Selection
@@ -30,7 +31,8 @@ def acquire(pool: Pool, settings: AcquireSettings, seed: int) -> Selection:
     for every strategy. Candidates are looked at in ascending order of id, so their order in the
     pool does not matter. Ranks count the probe first. Attributes: `strategy` (what was done),
     `asked` (what the settings ask for), `reasons`, `settings`, `random_seed`, `pool` (sizes),
-    `avoided` (near failed calls, and why), `aleatoric` (the labels' noise, and the force sigma that
+    `avoided` (near failed calls, and why), `remaining` (what the best batch left would tell),
+    `aleatoric` (the labels' noise, and the force sigma that
     information is measured in), `warnings`, `facts`, `checkpoint`, `descriptor_id`.
 
     Raises InvalidInput if nothing new is in the pool that may be asked, or if a candidate's
@@ -56,8 +58,10 @@ def acquire(pool: Pool, settings: AcquireSettings, seed: int) -> Selection:
         fresh.take(rest), size - len(probe.rows), _generator(seed, 1), settings
     )
     picks = replace(picks, rows=rest[picks.rows], reason=picks.reason + _why(name, settings, pool))
+    asked = np.concatenate([probe.rows, picks.rows])
     attributes = {
         **_facts(pool, fresh, new, settings),
+        "remaining": remaining(fresh, asked, picks.rows, settings),
         "avoided": avoided.facts,
         "strategy": name,
         "facts": dict(picks.facts),
@@ -104,7 +108,7 @@ def _away_from_failed(fresh: Pool, avoided: Avoided) -> Pool:
 
 
 def _facts(pool: Pool, fresh: Pool, new: int, settings: AcquireSettings) -> dict[str, Any]:
-    known = sum(identity in pool.known_ids for identity in pool.candidates.ids)
+    known = pool.known_count
     warnings = []
     if len(fresh) < settings.batch:
         warnings.append(
@@ -136,7 +140,7 @@ def _selection(pool: Pool, probe: Picks, picks: Picks, attributes: dict[str, Any
     rows: Integer = np.concatenate([probe.rows, picks.rows])
     random_part = np.arange(len(rows)) < len(probe.rows)
     return Selection(
-        configuration_id=to_bytes([pool.candidates.ids[row] for row in rows]),
+        configuration_id=to_bytes(pool.ids(rows)),
         score=np.concatenate([probe.scores, picks.scores]),
         rank=np.arange(len(rows)),
         probe=random_part,

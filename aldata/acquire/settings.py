@@ -79,6 +79,18 @@ class AcquireSettings(Record):
         description="candidates that the information strategies compute exactly: the best by the "
         "information in their energy alone",
     )
+    block: int = Field(
+        default=16384,
+        ge=1,
+        description="environments of the pool whose vectors are in memory at a time; the pool itself "
+        "is read from its store",
+    )
+    map_points: int = Field(
+        default=2000,
+        ge=10,
+        le=100_000,
+        description="most frames of the pool in the map of the pool",
+    )
     diversity: float = Field(
         default=1.0,
         ge=0,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from aldata import digest
+from aldata.errors import InvalidInput
 from aldata.records import Record
 
 Role = Literal["train", "valid", "probe", "none"]
@@ -90,13 +91,47 @@ class Factor(Record):
     fitted: bool
 
 
+class Thresholds(Record):
+    """Where an exploration with a model is at home, and where it must turn back.
+
+    Both are calibrated uncertainties of a whole frame, the largest of its atoms' force vectors in eV/A:
+    `sigma_forces` of `aldata query`. Below `sigma_lo` a frame is as well known as those of the pool;
+    between the two it is worth asking about; above `sigma_hi` the model is lost. `level` is the
+    probability that a new frame of the same pool lies below `sigma_lo`, which is all that so few
+    `frames` of the probe can promise.
+    """
+
+    sigma_lo: float = Field(gt=0)
+    sigma_hi: float = Field(gt=0)
+    level: float = Field(gt=0, lt=1)
+    frames: int
+
+
 class Calibration(Record):
-    """What one checkpoint's uncertainties are worth, fitted on probe frames it has never seen."""
+    """What one checkpoint's uncertainties are worth, fitted on probe frames it has never seen.
+
+    `thresholds` is None where nothing was fitted; `needed` is how many probe frames a fit asks for.
+    """
 
     generation: str
     checkpoint: str
     energy: Factor
     forces: Factor
+    thresholds: Thresholds | None = None
+    needed: int = 0
+
+    def exploration(self) -> Thresholds:
+        """The thresholds; raises InvalidInput, with what is missing, where there are none yet."""
+        if self.thresholds is not None:
+            return self.thresholds
+        raise InvalidInput(
+            "there are no thresholds for exploration: nothing was calibrated on its "
+            f"{self.forces.frames} probe frames",
+            where=f"calibration of {self.generation}",
+            expected=f"at least {self.needed} probe frames (calibrate.minimum_probe) and, of a "
+            "committee, four members",
+            next_step="run without thresholds until then, or raise acquire.probe or acquire.batch",
+        )
 
 
 def call_id(configuration_id: str, theory_id: str) -> str:

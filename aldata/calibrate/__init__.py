@@ -2,7 +2,8 @@
 
 from aldata.calibrate.estimators import ESTIMATORS
 from aldata.calibrate.factors import calibrate, null_calibration
-from aldata.calibrate.scores import prequential, reliability
+from aldata.calibrate.plots import reliability, sigma_error
+from aldata.calibrate.scores import prequential
 from aldata.calibrate.settings import CalibrateSettings
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "null_calibration",
     "prequential",
     "reliability",
+    "sigma_error",
 ]

@@ -11,6 +11,7 @@ from aldata.artifacts.schema import PURPOSES
 from aldata.calibrate.committee import FEWEST_MEMBERS, Quantity, energy_of, forces_of
 from aldata.calibrate.estimators import ESTIMATORS
 from aldata.calibrate.settings import CalibrateSettings
+from aldata.calibrate.thresholds import thresholds
 from aldata.errors import InvalidInput
 
 UNFITTED = Factor(alpha=1.0, mean_z2=None, frames=0, fitted=False)
@@ -38,11 +39,12 @@ def calibrate(
         and `members`); frames are paired by configuration id.
     labels : the probe frames of the whole lineage. Only accepted frames whose purpose is `probe`
         count: acquired frames are not exchangeable with the pool they were picked from.
-    previous : the parent's calibration, inherited (`fitted` False) where there are fewer than
-        `minimum_probe` frames or four members; 1 without one.
+    previous : the parent's calibration, inherited (`fitted` False, and no thresholds) where there are
+        fewer than `minimum_probe` frames or four members; 1 without one.
 
     The model and its assumptions: `committee`. Raises InvalidInput when a probe frame has no finite
-    prediction, or when the predictions do not say which checkpoint they are of.
+    prediction, when the predictions do not say which checkpoint they are of, and, where the settings
+    say `too_small: stop`, when there is too little to fit: with the number that is needed.
     """
     members = members_of(predictions)
     probe = labels.take(labels.accepted & (labels.purpose == PURPOSES.index("probe")))
@@ -50,8 +52,7 @@ def calibrate(
     energy = energy_of(pair, members, noise, settings.energy_floor)
     forces = forces_of(pair, members, noise, settings.forces_floor)
     before = previous or null_calibration(generation, "")
-    sampled_well = members is None or members >= FEWEST_MEMBERS
-    enough = len(pair) >= settings.minimum_probe and sampled_well
+    enough = _enough(len(pair), members, settings)
     names = (settings.energy_estimator, settings.forces_estimator) if enough else (None, None)
     fitted = [
         _factor(quantity, name, parent, len(pair), settings.smallest_alpha)
@@ -65,7 +66,31 @@ def calibrate(
         checkpoint=str(predictions.attributes["checkpoint"]),
         energy=fitted[0],
         forces=fitted[1],
+        thresholds=thresholds(pair, fitted[1], settings.thresholds) if enough else None,
+        needed=settings.minimum_probe,
     )
+
+
+def _enough(frames: int, members: int | None, settings: CalibrateSettings) -> bool:
+    """Whether there is enough to fit. Raises InvalidInput if not, where the settings ask for it."""
+    problems = []
+    if frames < settings.minimum_probe:
+        problems.append(
+            f"the probe is too small to calibrate: {frames} frames, {settings.minimum_probe} are "
+            "needed (calibrate.minimum_probe)"
+        )
+    if members is not None and members < FEWEST_MEMBERS:
+        problems.append(
+            f"the committee is too small to calibrate: {members} members, {FEWEST_MEMBERS} are needed"
+        )
+    if problems and settings.too_small == "stop":
+        raise InvalidInput(
+            "; ".join(problems),
+            where="calibrate",
+            next_step="raise acquire.probe, acquire.batch or train.members; calibrate.too_small: "
+            "inherit goes on with the parent's factors",
+        )
+    return not problems
 
 
 def members_of(predictions: Predictions) -> int | None:

@@ -169,34 +169,3 @@ def _frame_errors(pair: Residuals) -> Float:
     frames = pair.labels.frame_of_atom
     summed = np.bincount(frames, weights=squared, minlength=len(pair))
     return np.asarray(np.sqrt(summed / np.maximum(pair.labels.row_size, 1)))
-
-
-def reliability(
-    predictions: Predictions,
-    labels: Labels,
-    calibration: Calibration,
-    noise: Noise,
-    bins: int,
-) -> list[dict[str, float | int]]:
-    """Predicted against actual force error, in equal-count bins of the predicted one.
-
-    Atoms of the accepted frames of `labels` are sorted by predicted sigma; each bin gives the RMS
-    of the predicted sigma per Cartesian component and the actual RMSE, both in meV/A. Calibrated
-    bins lie on the diagonal. Rotation-invariant: sigma comes from the trace of the covariance.
-    """
-    pair = residuals(predictions, labels)
-    if not len(pair):
-        return []
-    forces = forces_of(pair, members_of(predictions), noise, RESOLUTION)
-    predicted = forces.spread.predicted(forces.variance, calibration.forces, forces.noise)
-    order = np.argsort(predicted, kind="stable")
-    parts = np.array_split(order, min(bins, len(order)))
-    return [
-        {
-            "bin": number,
-            "predicted_meV_per_A": MILLI * float(np.sqrt(predicted[part].mean() / 3)),
-            "actual_meV_per_A": MILLI * float(np.sqrt(forces.error2[part].mean() / 3)),
-            "atoms": len(part),
-        }
-        for number, part in enumerate(parts)
-    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -19,11 +19,28 @@ def _known(name: str) -> str:
 EstimatorName = Annotated[str, AfterValidator(_known)]
 
 
+class ThresholdSettings(Record):
+    """Where an exploration with this model asks, and where it turns back."""
+
+    level: float = Field(
+        default=0.95, gt=0, lt=1, description="share of the pool's frames below sigma_lo (1)"
+    )
+    ratio: float = Field(default=3.0, gt=1, description="sigma_hi over sigma_lo (1)")
+
+
 class CalibrateSettings(Record):
     """How the calibration factors are fitted, and when they are not."""
 
     minimum_probe: int = Field(
-        default=4, ge=1, description="probe frames below which the parent's factors are inherited"
+        default=4, ge=1, description="probe frames below which nothing is fitted"
+    )
+    too_small: Literal["inherit", "stop"] = Field(
+        default="inherit",
+        description="a probe too small to calibrate: inherit (the parent's factors are kept, and "
+        "said to be) or stop (with the number that is needed)",
+    )
+    thresholds: ThresholdSettings = Field(
+        default=ThresholdSettings(), description="thresholds of sigma_forces for exploration"
     )
     energy_estimator: EstimatorName = Field(
         default="likelihood",
@@ -40,6 +57,9 @@ class CalibrateSettings(Record):
     )
     forces_floor: float = Field(
         default=1e-4, gt=0, description="committee sigma per force component, no less (eV/A)"
+    )
+    scatter_points: int = Field(
+        default=2000, ge=10, le=100_000, description="most atoms of the plot of sigma against error"
     )
     reliability_bins: int = Field(
         default=8, ge=2, le=100, description="equal-count bins of the reliability plot"

@@ -148,6 +148,14 @@ def copy_plan(folder: Path) -> None:
     (folder / "noise" / "README.md").write_text(NOISE)
 
 
+def copy_plots(folder: Path) -> None:
+    """Copy the templates of the plots to where DVC looks for them (replacing older copies)."""
+    target = folder / ".dvc" / "plots"
+    target.mkdir(parents=True, exist_ok=True)
+    for source in sorted(_template("plots", "plots").glob("*.json")):
+        shutil.copyfile(source, target / source.name)
+
+
 def _template(installed: str, source: str) -> Path:
     """A file of the template: package data of a wheel, or the repository of a source checkout."""
     package = Path(aldata.__file__).parent
@@ -163,6 +171,7 @@ def _repository(folder: Path) -> None:
             quiet(["git", "config", key, value], folder)
     quiet(["dvc", "init", "--quiet"], folder)
     (folder / ".dvc" / "config").write_text(DVC_CONFIG)
+    copy_plots(folder)
     with (folder / ".dvcignore").open("a") as stream:
         stream.write(NOT_SCANNED)
     quiet(["git", "add", "."], folder)

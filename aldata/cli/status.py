@@ -8,10 +8,12 @@ from collections import Counter
 from typing import Any
 
 from aldata import params, store
+from aldata.artifacts.documents import Calibration
 from aldata.artifacts.layout import SEED, path_of
 from aldata.cli.advance import sentence
 from aldata.cli.project import Project
 from aldata.cli.staleness import Forecast, forecasts
+from aldata.cli.verdicts import verdicts
 from aldata.evaluate import flatten
 from aldata.params import Parameters
 
@@ -61,6 +63,8 @@ def run(options: argparse.Namespace) -> int:
     for row in (seed_row(project), *rows):
         if row["failures"]:
             print(f"  {row['name']}: {_by_class(row['failures'])}")
+    for line in verdicts(rows):
+        print("  " + line)
     for item in ahead:
         print("  " + sentence(item))
     print(NEXT if not ahead else "Next:\n  dvc repro")
@@ -84,9 +88,17 @@ def generation_row(
         "oracle_seconds": metrics.get("oracle_seconds"),
         "failures": failures(_calls(project, name)),
         "metrics": metrics,
+        "stop": metrics.get("stop"),
+        "thresholds": _thresholds(project, name),
         "stale": any(item.generation == name and item.computed for item in ahead),
         "computed": bool(metrics),
     }
+
+
+def _thresholds(project: Project, generation: str) -> dict[str, Any] | None:
+    path = project.root / path_of(generation, "calibration")
+    found = store.read_document(path, Calibration).thresholds if path.exists() else None
+    return None if found is None else found.content()
 
 
 def seed_row(project: Project) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from aldata import params
-from aldata.cli.init import copy_plan, copy_stages
+from aldata.cli.init import copy_plan, copy_plots, copy_stages
 from aldata.cli.project import Project
 from aldata.errors import InvalidParameters
 from aldata.params import reading
@@ -31,5 +31,6 @@ def run(options: argparse.Namespace) -> int:
     params.set_behaviour(project.params)
     copy_plan(project.root)
     copy_stages(project.root)
+    copy_plots(project.root)
     print("Upgraded. See what would run and what it would cost: aldata status")
     return 0

@@ -5,12 +5,14 @@ from aldata.evaluate.names import METRICS, Metric, flatten, metric_of
 from aldata.evaluate.plots import parity
 from aldata.evaluate.report import Facts, extend_history, history_point, metrics
 from aldata.evaluate.settings import EvaluateSettings
+from aldata.evaluate.stopping import Wanted, stopping
 
 __all__ = [
     "METRICS",
     "EvaluateSettings",
     "Facts",
     "Metric",
+    "Wanted",
     "errors",
     "extend_history",
     "flatten",
@@ -18,4 +20,5 @@ __all__ = [
     "metric_of",
     "metrics",
     "parity",
+    "stopping",
 ]

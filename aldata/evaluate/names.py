@@ -63,6 +63,19 @@ WORTH: dict[str, Metric] = {
 }
 """Whether the acquired calls were worth more than random ones, by the parent's errors."""
 
+STOP: dict[str, Metric] = {
+    "reached": Metric("", "whether errors and information are all within what is wanted"),
+    "probe_frames": Metric("1", "probe frames of the lineage that the errors are of"),
+    "remaining_frames": Metric("1", "frames of the best batch that is left in the pool"),
+    "energy_rmse_meV_per_atom": Metric("meV/atom", "RMS error of the energy per atom on them"),
+    "forces_rmse_meV_per_A": Metric("meV/A", "RMS error of a force component on them"),
+    "information_per_call": Metric("1", "information of a call of that batch, in nats"),
+    "wanted_energy_rmse_meV_per_atom": Metric("meV/atom", "acquire.target.energy"),
+    "wanted_forces_rmse_meV_per_A": Metric("meV/A", "acquire.target.forces"),
+    "wanted_information_per_call": Metric("1", "evaluate.enough_information, in nats"),
+}
+"""Whether it is time to stop."""
+
 GENERATION: dict[str, Metric] = {
     "generation": Metric("", "name of the generation"),
     "parent": Metric("", "name of its parent"),
@@ -86,7 +99,9 @@ GENERATION: dict[str, Metric] = {
 METRICS: dict[str, Metric] = {
     **GENERATION,
     **{f"{group}.{k}": m for group in ("probe", "acquired") for k, m in (ERRORS | SCORES).items()},
+    **{f"probe_so_far.{k}": m for k, m in ERRORS.items()},
     **{f"worth.{k}": m for k, m in WORTH.items()},
+    **{f"stop.{k}": m for k, m in STOP.items()},
     **{f"test.*.{k}": m for k, m in ERRORS.items()},
 }
 """Every metric by its flat name, as `dvc metrics show` prints it; `*` is the name of a test set."""

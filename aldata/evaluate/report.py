@@ -41,11 +41,14 @@ def metrics(
     tests: Mapping[str, Values],
     calibration: Calibration,
     parent_history: Sequence[Mapping[str, Any]],
+    stop: Mapping[str, Any],
 ) -> dict[str, Any]:
     """All metrics of one generation; names, units and meanings stand in `names.METRICS`.
 
-    prequential : scores of the parent's model, by `probe` and `acquired`. tests : errors of this
-    generation's model by test set. parent_history : the parent's learning curve, for the totals.
+    prequential : scores of the parent's model, by `probe` and `acquired`, and errors of this
+    generation's on the probe frames of the lineage (`probe_so_far`). tests : errors of this generation's
+    model by test set. parent_history : the parent's learning curve, for the totals. stop : see
+    `stopping`.
     """
     before = parent_history[-1] if parent_history else {"calls": 0, "oracle_seconds": 0.0}
     return {
@@ -57,6 +60,7 @@ def metrics(
         "alpha_energy_fitted": calibration.energy.fitted,
         "alpha_forces_fitted": calibration.forces.fitted,
         **{name: dict(scores) for name, scores in prequential.items()},
+        "stop": dict(stop),
         "test": {name: dict(errors) for name, errors in tests.items()},
     }
 

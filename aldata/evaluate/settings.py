@@ -48,6 +48,13 @@ class EvaluateSettings(Record):
         description=f"labelled frames in {FOLDER}/ by name: files as for `seed.labels`, or what "
         "`aldata import --as test:NAME` made",
     )
+    enough_information: float = Field(
+        default=1.0,
+        gt=0,
+        description="information per call (nats) of the best batch left in the pool, below which "
+        "further calls are not worth their price: with errors within acquire.target, `aldata status` "
+        "says that the target is reached",
+    )
     parity_points: int = Field(
         default=2000, ge=10, le=100_000, description="most points of a parity plot"
     )

@@ -41,12 +41,12 @@ BEHAVIOUR: dict[str, int] = {
     "noise": 1,
     "explore": 1,
     "describe": 2,
-    "acquire": 4,
+    "acquire": 5,
     "label": 3,
     "curate": 2,
     "train": 2,
-    "calibrate": 1,
-    "evaluate": 1,
+    "calibrate": 2,
+    "evaluate": 2,
     "record": 1,
 }
 """Behaviour version per verb. It rises when the same input would give another result, and only then:

@@ -17,6 +17,7 @@ def load(path: Path) -> Parameters:
         for verb in VERBS:
             parameters.settings_of(verb, generation)
         _check_mix(parameters, generation)
+        _check_committee(parameters, generation)
     return parameters
 
 
@@ -49,6 +50,20 @@ def _check_mix(parameters: Parameters, generation: str) -> None:
             where=f"params.yaml: curate.mix (generation {generation})",
             expected=f"names of label.fallbacks: {', '.join(fallbacks) or '(none)'}",
         )
+
+
+def _check_committee(parameters: Parameters, generation: str) -> None:
+    """Raise InvalidParameters for a committee that cannot disagree: it would be certain of everything."""
+    members = parameters.settings_of("train", generation).content()["members"]
+    if parameters.uncertainty.method != "committee" or members > 1:
+        return
+    raise InvalidParameters(
+        f"a committee of {members} cannot disagree: no strategy and no calibration can use it",
+        where=f"params.yaml: train.members (generation {generation})",
+        expected="at least 2 members, and 4 to be calibrated, for uncertainty.method: committee",
+        next_step="train.members: 4, or uncertainty.method: last_layer (shallow, dropout), for which "
+        "one member is enough",
+    )
 
 
 def parsed(path: Path) -> Any:

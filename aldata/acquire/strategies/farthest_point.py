@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from aldata.acquire.known import Known
+from aldata.acquire.frontier import Frontier
+from aldata.acquire.known import environments
 from aldata.acquire.picks import Picks
-from aldata.acquire.pool import Pool, largest_per_frame
+from aldata.acquire.pool import Float, Pool, largest_per_frame
 from aldata.acquire.settings import AcquireSettings
 
 
@@ -27,22 +28,21 @@ def pick(
     vectors can be apart. Without a training set the first pick is the most ordinary frame, the one
     nearest to the mean environments. Scores never increase.
     """
-    known = Known(pool)
+    frontier = Frontier(pool)
+    unit = frontier.spacing or 1.0
     rows: list[int] = []
     scores: list[float] = []
     for _ in range(min(count, len(pool))):
-        distance = known.distances()
-        distance[rows] = -1.0
         ordinary = not rows and len(pool.training) == 0
-        row = _most_ordinary(pool) if ordinary else int(np.argmax(distance))
+        row = _most_ordinary(pool) if ordinary else frontier.farthest()
         rows.append(row)
-        scores.append(distance[row] / (known.spacing or 1.0))
-        known.add(row)
+        scores.append(frontier.distance(row) / unit)
+        frontier.add(row)
     return Picks(
         rows=np.array(rows, dtype=np.int64),
         scores=np.array(scores),
         reason="farthest from the training set and the earlier picks",
-        facts={"score_unit": _unit(known.spacing), "typical_spacing": known.spacing},
+        facts={"score_unit": _unit(frontier.spacing), "typical_spacing": frontier.spacing},
     )
 
 
@@ -54,9 +54,20 @@ def _unit(spacing: float | None) -> str:
 
 def _most_ordinary(pool: Pool) -> int:
     """The frame whose least ordinary atom is nearest to the mean environment of its element."""
-    distance = np.zeros(len(pool.candidates.numbers))
-    for number in np.unique(pool.candidates.numbers):
-        atoms = pool.candidates.numbers == number
-        vectors = np.asarray(pool.candidates.descriptor[atoms], dtype=np.float64)
-        distance[atoms] = np.linalg.norm(vectors - vectors.mean(axis=0), axis=1)
-    return int(np.argmin(largest_per_frame(distance, pool.candidates.offsets)))
+    sums: dict[int, Float] = {}
+    counts: dict[int, int] = {}
+    for _, part in pool.blocks():
+        for number, vectors in environments(part.described).items():
+            total = vectors.sum(axis=0, dtype=np.float64)
+            sums[number] = sums[number] + total if number in sums else total
+            counts[number] = counts.get(number, 0) + len(vectors)
+    found = np.zeros(len(pool))
+    for where, part in pool.blocks():
+        described = part.described
+        distance = np.zeros(len(described.numbers))
+        for number in np.unique(described.numbers):
+            atoms = described.numbers == number
+            mean = sums[int(number)] / counts[int(number)]
+            distance[atoms] = np.linalg.norm(described.descriptor[atoms] - mean, axis=1)
+        found[where] = largest_per_frame(distance, described.offsets)
+    return int(np.argmin(found))
