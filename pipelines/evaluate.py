@@ -7,6 +7,7 @@ from aldata.artifacts.documents import Calibration
 from aldata.artifacts.frames import Labels, Selection
 from aldata.artifacts.layout import SEED
 from aldata.artifacts.schema import PURPOSES
+from aldata.curate import CurateSettings, near_copies
 from aldata.evaluate import (
     EvaluateSettings,
     Facts,
@@ -34,11 +35,13 @@ def evaluate(stage: Stage) -> None:
     tests = {name: labels for name, labels in sets.items() if labels.accepted.any()}
     predictions = {name: committee.predict(labels) for name, labels in tests.items()}
     before = stage.read_json("history", of=stage.parent)
+    history = History(stage, stage.generation)
+    copies = _near_copies(stage, history, tests)
     scores, calibration = stage.read_json("prequential"), stage.read(Calibration)
     reported = metrics(
-        _facts(stage),
+        _facts(stage, history),
         scores,
-        {name: errors(predictions[name], labels) for name, labels in tests.items()},
+        {name: errors(predictions[name], labels) | copies[name] for name, labels in tests.items()},
         calibration,
         before,
         _stop(stage, scores["probe_so_far"], calibration, settings),
@@ -59,10 +62,23 @@ def _stop(
     return stopping(scores, asked["remaining"], wanted, fitted)
 
 
-def _facts(stage: Stage) -> Facts:
+def _near_copies(
+    stage: Stage, history: History, tests: dict[str, Labels]
+) -> dict[str, dict[str, int]]:
+    """By test set, how many of its frames the model has as good as learned from."""
+    curation = stage.parameters.settings_of("curate", stage.generation)
+    assert isinstance(curation, CurateSettings)
+    learned, _ = history.with_roles(["train", "valid"])
+    found = {}
+    for name, labels in tests.items():
+        near = near_copies(labels.take(labels.accepted), learned, curation.duplicate_tolerance)
+        found[name] = {"near_copies": sum(bool(copied) for copied in near)}
+    return found
+
+
+def _facts(stage: Stage, history: History) -> Facts:
     calls = stage.read_json("calls")
     statuses = [call["status"] for call in calls]
-    history = History(stage, stage.generation)
     return Facts(
         generation=stage.generation,
         parent=stage.parent,

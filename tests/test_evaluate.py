@@ -124,7 +124,7 @@ def reported(number: int, history) -> dict:
             "worth": {"error_ratio": 1.2, "above_median": 0.7},
             "probe_so_far": error,
         },
-        {"hot": error, "seed": error},
+        {name: error | {"near_copies": 0} for name in ("hot", "seed")},
         null_calibration("g000", "0" * 64),
         history,
         stopping(error, {"frames": 4, "information": 8.0}, WANTED, True),

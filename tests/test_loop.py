@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import yaml
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
 from projects import Project
 
 from aldata import digest
 from aldata.artifacts.checkpoints import Checkpoint
+from aldata.artifacts.conversion import to_atoms
 from aldata.artifacts.documents import Calibration, Manifest
 from aldata.artifacts.frames import Candidates, Labels, Selection
 from aldata.artifacts.schema import PURPOSES
@@ -183,6 +187,30 @@ def test_an_experiment_repeats_no_call(
     }
     runs.close()
     assert "chance" in experiments
+
+
+def test_a_test_set_that_was_learned_from_is_named(
+    metal: Project, copy_of: Callable[[Project], Project]
+) -> None:
+    project = copy_of(metal)
+    labels = project.read(Labels, "g000")
+    learned = set(members(_chain(project))["train"])
+    rows = [row for row, call in enumerate(labels.call_ids) if call in learned]
+    frames = []
+    for row in rows[:2]:
+        for displacement in (0.002, 0.3):
+            atoms = to_atoms(labels[row])
+            atoms.rattle(displacement, seed=row)
+            atoms.calc = SinglePointCalculator(atoms, energy=0.0, forces=0 * atoms.positions)
+            frames.append(atoms)
+    write(project.root / "test_sets" / "mine.xyz", frames)
+    project.set({"evaluate.test_sets": {"mine": "test_sets/mine.xyz"}})
+    project.ok(sys.executable, "-m", "pipelines.evaluate", "g001")
+    tests = project.json("g001", "metrics")["test"]
+    assert tests["mine"]["near_copies"] == 2
+    assert tests["generated"]["near_copies"] == 0
+    text = project.ok("aldata", "status")
+    assert "test set 'mine': 2 of 4 frames nearly copy frames that were learned from" in text
 
 
 def _mtimes(project: Project, calls: set[str]) -> dict[str, int]:

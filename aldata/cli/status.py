@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     for row in (seed_row(project), *rows):
         if row["failures"]:
             print(f"  {row['name']}: {_by_class(row['failures'])}")
-    for line in verdicts(rows):
+    for line in (*verdicts(rows), *leaks(rows)):
         print("  " + line)
     for item in ahead:
         print("  " + sentence(item))
@@ -117,6 +117,17 @@ def seed_row(project: Project) -> dict[str, Any]:
 def failures(calls: list[dict[str, Any]]) -> dict[str, int]:
     """How many calls have no label, by class of failure, the most frequent first."""
     return dict(Counter(c["failure"] for c in calls if c["failure"] != "none").most_common())
+
+
+def leaks(rows: list[dict[str, Any]]) -> list[str]:
+    """Test sets that the newest tested model has as good as learned from, in words."""
+    tested = [row["metrics"]["test"] for row in rows if row["metrics"]]
+    return [
+        f"test set '{name}': {found['near_copies']} of {found['frames']} frames nearly copy frames "
+        "that were learned from"
+        for name, found in (tested[-1] if tested else {}).items()
+        if found.get("near_copies")
+    ]
 
 
 def _calls(project: Project, generation: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from aldata.curate.chain import Lineage, check_results, members, verify_chain
 from aldata.curate.dataset import curate
+from aldata.curate.duplicates import near_copies
 from aldata.curate.settings import CurateSettings
 
 __all__ = [
@@ -10,5 +11,6 @@ __all__ = [
     "check_results",
     "curate",
     "members",
+    "near_copies",
     "verify_chain",
 ]

@@ -30,6 +30,13 @@ ERRORS: dict[str, Metric] = {
 }
 """Errors against labels, in every group."""
 
+LEAK: dict[str, Metric] = {
+    "near_copies": Metric(
+        "1", "frames that nearly copy one that was learned from: their errors say little of others"
+    ),
+}
+"""Whether a test set is one: in the groups `test.*`, by `curate.duplicate_tolerance`."""
+
 OF_A_QUANTITY: dict[str, Metric] = {
     "mean_z2": Metric("1", "mean squared error of {} over the one predicted; 1 when calibrated"),
     "mean_z2_low": Metric("1", "lower end of the 95 % interval of that mean, over frames"),
@@ -102,7 +109,7 @@ METRICS: dict[str, Metric] = {
     **{f"probe_so_far.{k}": m for k, m in ERRORS.items()},
     **{f"worth.{k}": m for k, m in WORTH.items()},
     **{f"stop.{k}": m for k, m in STOP.items()},
-    **{f"test.*.{k}": m for k, m in ERRORS.items()},
+    **{f"test.*.{k}": m for k, m in (ERRORS | LEAK).items()},
 }
 """Every metric by its flat name, as `dvc metrics show` prints it; `*` is the name of a test set."""
 
