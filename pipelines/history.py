@@ -14,7 +14,7 @@ from aldata.artifacts.documents import Manifest, Role
 from aldata.artifacts.frames import Descriptors, Labels, rows_of
 from aldata.artifacts.layout import SEED
 from aldata.artifacts.schema import PURPOSES
-from aldata.curate import Lineage, check_results, members, verify_chain
+from aldata.curate import Lineage, chain, check_results, members
 from pipelines.stage import Stage
 
 
@@ -26,11 +26,7 @@ class History:
 
     def __init__(self, stage: Stage, generation: str) -> None:
         self.stage = stage
-        manifests = [stage.read(Manifest, of=generation)]
-        while manifests[0].parent is not None:
-            manifests.insert(0, stage.read(Manifest, of=manifests[0].parent.generation))
-        verify_chain(manifests)
-        self.manifests = manifests
+        self.manifests = chain(lambda name: stage.read(Manifest, of=name), generation)
 
     @cached_property
     def labels(self) -> Labels:

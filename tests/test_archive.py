@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import resource
 import subprocess
 import sys
@@ -368,6 +369,34 @@ def _pack(path: Path, name: str) -> None:
         (path / name / "zarr.json").read_text()
     )
     (path / "zarr.json").write_text(json.dumps(group))
+
+
+def test_pickled_frames_are_opened_again_where_they_arrive(tmp_path: Path) -> None:
+    root = tmp_path / "p"
+    filled(root, [4, 7, 5])
+    frames = aldata.open("labels", "g001", root=root)[[9, 2, 15]]
+    expected = frames.take([2, 0])
+    sent = pickle.dumps(frames)
+    again = pickle.loads(sent)
+    assert again.ids == frames.ids
+    assert again.column("role").tolist() == frames.column("role").tolist()
+    for name, column in again.take([2, 0]).items():
+        np.testing.assert_array_equal(column, expected[name])
+    store.write(root / path_of("g000", "labels"), random_frames(Labels, 7, 99))
+    np.testing.assert_array_equal(frames.take([2, 0])["forces"], expected["forces"])
+    with pytest.raises(DamagedArtifact, match=r"g000/labels\.zarr: was replaced after"):
+        pickle.loads(sent)
+
+
+def test_a_chain_that_leads_back_into_itself_ends(tmp_path: Path) -> None:
+    root = tmp_path / "p"
+    filled(root, [4, 4, 4])
+    document = root / path_of("g000", "dataset")
+    content = json.loads(document.read_text())
+    content["parent"]["generation"] = "g001"
+    document.write_text(json.dumps(content))
+    with pytest.raises(DamagedArtifact, match="its parent is g001"):
+        aldata.open("labels", "g001", root=root)
 
 
 def test_a_union_keeps_no_file_open(tmp_path: Path) -> None:

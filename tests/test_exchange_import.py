@@ -132,9 +132,9 @@ def test_labels_and_a_test_set_are_used_by_the_seed(project: Project) -> None:
     used = project.json("seed", "seed.activity")["used"]
     assert used[seed.labels] == stored.digest
     # the same frames once more: the project has them, and says so
-    text = taken(project, "old.xyz", "--as", "trajectory:again", *ASE)
+    text = taken(project, "old.xyz", "--as", "structures", "--replace", *ASE)
     assert "6 of 6 frames are labels of seed already" in text
-    again = read_geometries(next((project.root / "structures").glob("again-*.xyz")))
+    again = read_geometries(next((project.root / "structures").glob("old-*.xyz")))
     assert again.ids == stored.ids
 
 
@@ -144,7 +144,7 @@ def test_everything_that_is_not_stated_is_asked_for(project: Project) -> None:
                    "--stress-sign", "level of theory"):  # fmt: skip
         assert option in text
     assert "unknown unit" in refused(project, "old.xyz", "--as", "labels", "--energy-unit", "volt")
-    assert "trajectory:NAME" in refused(project, "old.xyz", "--as", "training", *ASE)
+    assert "test:NAME" in refused(project, "old.xyz", "--as", "training", *ASE)
     assert "no such file" in refused(project, "nowhere.xyz", "--as", "labels", *ASE, *SAME)
     assert "test:NAME" in refused(project, "old.xyz", "--as", "test:Hot!", *ASE, *SAME)
     assert "'generated'" in refused(project, "old.xyz", "--as", "test:generated", *ASE, *SAME)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -164,6 +165,42 @@ def test_own_graphs(accepted: StoredFrames) -> None:
                 np.testing.assert_array_equal(getattr(graph, name), value)
             for name in ("energy", "forces", "stress"):
                 np.testing.assert_array_equal(results[name], accepted[row][name])
+
+
+def test_workers_that_are_no_forks_open_the_stores_themselves(accepted: StoredFrames) -> None:
+    graphs = accepted[::-1].to_torch(architecture=Architecture(channels=4, max_ell=1))
+    expected = [graphs[row] for row in range(len(graphs))]
+    sent = pickle.dumps(graphs)
+    assert len(sent) < 40_000, "caches or maps of files travel along"
+    loader = torch.utils.data.DataLoader(
+        graphs, 4, collate_fn=list, num_workers=2, multiprocessing_context="spawn"
+    )
+    found = [item for batch in loader for item in batch]
+    assert len(found) == len(expected) == 10
+    for ours, theirs in zip(found, expected, strict=True):
+        for name, value in vars(theirs.graph).items():
+            np.testing.assert_array_equal(getattr(ours.graph, name), value)
+        np.testing.assert_array_equal(ours.results["forces"], theirs.results["forces"])
+
+
+def test_a_pickled_data_set_is_the_same_with_an_empty_cache(accepted: StoredFrames) -> None:
+    graphs = accepted.to_torch(cutoff=CUTOFF, dtype=torch.float64)
+    expected = [graphs[row] for row in range(len(graphs))]
+    again = pickle.loads(pickle.dumps(graphs))
+    assert not again._kept
+    assert again._room == graphs._cache
+    for row, item in enumerate(expected):
+        _same(again[row], item)
+
+
+@pytest.mark.slow
+def test_maces_loader_with_workers_that_are_no_forks(accepted: StoredFrames) -> None:
+    from mace.tools.torch_geometric.dataloader import DataLoader
+
+    graphs = accepted.to_torch(cutoff=CUTOFF, dtype=torch.float64)
+    loader = DataLoader(graphs, 4, num_workers=2, multiprocessing_context="spawn")
+    for ours, expected in zip(loader, DataLoader(graphs, batch_size=4), strict=True):
+        _same(ours, expected)
 
 
 def test_what_cannot_be_trained_on_is_refused(frames: StoredFrames) -> None:

@@ -17,7 +17,7 @@ from aldata.archive import StoredFrames
 from aldata.artifacts.documents import Calibration
 from aldata.artifacts.frames import Candidates, Labels, Predictions, Selection
 from aldata.cli.query import KINDS
-from aldata.errors import DamagedArtifact, InvalidInput, ProjectError
+from aldata.errors import InvalidInput
 from aldata.query import QUANTITIES, known
 
 PAGE = Path(__file__).parents[1] / "docs" / "query.md"
@@ -236,32 +236,6 @@ def test_bad_commands_are_one_message(metal: Project, arguments: list[str], mess
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_an_old_revision_reads_from_the_cache_and_names_what_is_missing(
-    metal: Project, copy_of: Any
-) -> None:
-    project = copy_of(metal)
-    before = {kind: aldata.open(kind, "g001", root=project.root) for kind in KINDS}
-    contents = {kind: {n: c.copy() for n, c in f.take().items()} for kind, f in before.items()}
-    project.ok("git", "tag", "first")
-    for path in (project.root / "generations").glob("*/*.zarr"):
-        path.rename(path.with_name(f"{path.name}.gone"))
-    for kind in KINDS:
-        found = aldata.open(kind, "g001", rev="first", root=project.root, check=True)  # type: ignore[call-overload]
-        for name, column in contents[kind].items():
-            np.testing.assert_array_equal(found.take()[name], column)
-    at = aldata.open("candidates", "g001", rev="first", root=project.root)
-    assert at.query(sort="-distance", top=2).ids
-    with pytest.raises(DamagedArtifact, match="does not exist"):
-        aldata.open("labels", "g001", root=project.root)
-    with pytest.raises(ProjectError, match="no revision or experiment"):
-        aldata.open("labels", "g001", rev="second", root=project.root)
-    lock = (project.root / "dvc.lock").read_text()
-    entry = lock.split("path: generations/g000/labels.zarr\n")[-1].split("md5: ")[1][:36]
-    (project.root / ".dvc/cache/files/md5" / entry[:2] / entry[2:].strip()).unlink()
-    with pytest.raises(DamagedArtifact, match=r"neither in DVC's cache[^$]*dvc fetch"):
-        aldata.open("labels", "g001", rev="first", root=project.root)
 
 
 def test_diff_of_generations_and_revisions(metal: Project) -> None:

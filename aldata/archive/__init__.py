@@ -3,7 +3,7 @@
 from aldata.archive.checkpoints import StoredCheckpoints
 from aldata.archive.frames import StoredFrames
 from aldata.archive.kinds import KINDS
-from aldata.archive.lineage import Lineage, chain
+from aldata.archive.lineage import Lineage
 from aldata.archive.opening import open
 
-__all__ = ["KINDS", "Lineage", "StoredCheckpoints", "StoredFrames", "chain", "open"]
+__all__ = ["KINDS", "Lineage", "StoredCheckpoints", "StoredFrames", "open"]

@@ -50,6 +50,9 @@ class StoredFrames:
         self._union = union
         self._rows = rows
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.name, self._union, self.lineage, self._rows)
+
     def __len__(self) -> int:
         return len(self._union) if self._rows is None else len(self._rows)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from aldata import params
 from aldata.artifacts.documents import Manifest
 from aldata.artifacts.layout import SEED, path_of
-from aldata.curate import verify_chain
+from aldata.curate import chain
 from aldata.errors import DamagedArtifact
 from aldata.store import Tree
 
@@ -45,20 +45,6 @@ class Lineage:
         """The lineage of one of the generations."""
         count = self.generations.index(generation) + 1
         return Lineage(self.tree, self.generations[:count], self.manifests[:count])
-
-
-def chain(read: Callable[[str], Manifest], generation: str) -> list[Manifest]:
-    """The data sets from the seed to `generation`, checked link by link.
-
-    `read` gives the manifest of a generation. Raises DamagedArtifact naming the first link that does
-    not hold.
-    """
-    manifests = [read(generation)]
-    while (link := manifests[-1].parent) is not None:
-        manifests.append(read(link.generation))
-    manifests.reverse()
-    verify_chain(manifests)
-    return manifests
 
 
 def lineage_of(tree: Tree, generation: str) -> Lineage:

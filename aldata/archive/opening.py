@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Literal, overload
 
@@ -105,7 +106,7 @@ def open_in(
         return stored
     derived = {}
     if kind == "labels":
-        derived = dict.fromkeys(("role", "retracted"), lambda union: roles_of(union, lineage))
+        derived = dict.fromkeys(("role", "retracted"), partial(roles_of, lineage=lineage))
     union = Union(chosen.artifact, parts, derived)
     frames = StoredFrames(
         kind, union, lineage, _each_once(union) if kind == "configurations" else None

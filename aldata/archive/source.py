@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -65,7 +65,7 @@ class Neighbours:
             Part(name, Labels, curated.tree.layout(path_of(name, name_of(Labels))))
             for name in curated.generations
         ]
-        derived = dict.fromkeys(("role", "retracted"), lambda union: roles_of(union, curated))
+        derived = dict.fromkeys(("role", "retracted"), partial(roles_of, lineage=curated))
         return Union(Labels, parts, derived)
 
     def alpha(self, generation: str, of: Literal["energy", "forces"]) -> float:

@@ -70,6 +70,10 @@ class Union:
         counts = [layout.shape(per_frame)[0] for layout in self._layouts]
         self.firsts: Integer = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # maps of files cannot travel to another process: it opens them again
+        return Union, (self.kind, self.parts, self.derived)
+
     def __len__(self) -> int:
         return int(self.firsts[-1])
 

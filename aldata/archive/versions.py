@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from aldata import provenance
@@ -15,7 +16,13 @@ def tree_of(root: str | Path | None, rev: str | None) -> Tree:
     if rev is None:
         return Workspace(folder)
     commit = provenance.commit_of(folder, rev)
-    return Revision(folder, rev, commit, lambda path: provenance.file_at(folder, commit, path))
+    return Revision(
+        folder,
+        rev,
+        commit,
+        tracked=partial(provenance.file_at, folder, commit),
+        experiment=partial(provenance.experiment_at, folder, commit),
+    )
 
 
 def project_at(root: str | Path | None) -> Path:

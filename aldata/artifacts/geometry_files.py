@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,24 +37,28 @@ def read_geometries(path: Path, index: str = ":", charge: int = 0, spin: int = 0
 
 def read_frames(path: Path, index: str) -> list[Atoms]:
     """The frames that `ase.io.read` finds. Raises InvalidInput if there are none."""
-    from ase.io import read
+    frames = list(each_frame(path, index))
+    if not frames:
+        raise InvalidInput(f"holds no frames at index '{index}'", where=str(path))
+    return frames
+
+
+def each_frame(path: Path, index: str) -> Iterator[Atoms]:
+    """The same one by one, so that a large file never lies in memory."""
+    from ase.io import iread
 
     if not path.is_file():
         raise InvalidInput(
             "there is no such file", where=str(path), next_step="put it there, or name another one"
         )
     try:
-        found = read(path, index=index, do_not_split_by_at_sign=True)
+        yield from iread(path, index=index, do_not_split_by_at_sign=True)
     except Exception as problem:  # readers of some ninety formats raise whatever they like
         raise InvalidInput(
             f"cannot be read ({type(problem).__name__}: {problem}), with index '{index}'",
             where=str(path),
             expected="a file that ase.io.read reads, e.g. xyz, extxyz, cif, POSCAR",
         ) from problem
-    frames: list[Atoms] = found if isinstance(found, list) else [found]
-    if not frames:
-        raise InvalidInput(f"holds no frames at index '{index}'", where=str(path))
-    return frames
 
 
 def configurations_of(

@@ -20,8 +20,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 class Destination:
     """A place for imported frames.
 
-    folder and ending of the file; key: the parameter that names it, empty for none; name: of the file,
-    else the source's. labelled: energies and forces are needed; trained: a model learns from them.
+    folder and ending of the file; key: the parameter that names it; name: of the file, else the
+    source's. labelled: energies and forces are needed; trained: a model learns from them.
     """
 
     folder: str
@@ -47,15 +47,13 @@ def destination_of(text: str, parameters: Parameters, replace: bool) -> Destinat
         if path_of(SEED, "dataset").exists():
             _refuse_taken("seed.structures", parameters.seed.structures, replace)
         return Destination(STRUCTURES, ".xyz", "seed.structures", None, False, False)
-    if what in {"test", "trajectory"} and NAME.fullmatch(name):
-        if what == "trajectory":
-            return Destination(STRUCTURES, ".xyz", "", name, False, False)
+    if what == "test" and NAME.fullmatch(name):
         _refuse_taken(f"test set {name}", parameters.evaluate.test_sets.get(name), replace)
         return Destination(TEST_SETS, STORE, f"evaluate.test_sets.{name}", name, True, False)
     raise InvalidInput(
         f"there is no place '{text}'",
         where="--as",
-        expected="labels, structures, test:NAME or trajectory:NAME, NAME of a-z, 0-9 and _",
+        expected="labels, structures, or test:NAME with a NAME of a-z, 0-9 and _",
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import shutil
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from aldata import exchange, params, store
@@ -25,6 +26,8 @@ UNITS = {
     "stress": ("--stress-unit", "of stresses, e.g. GPa, kB, eV/angstrom^3; eV for virials"),
 }
 """Conventions that are units: the option and what it is about."""
+BLOCK = 1000
+"""Frames that are written at a time."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         dest="target",
         required=True,
         metavar="WHAT",
-        help="labels (to train on), test:NAME (a test set), structures (to start from), "
-        "or trajectory:NAME (unlabelled frames beside them)",
+        help="labels (to train on), test:NAME (a test set), or structures (to start from)",
     )
     parser.add_argument("--format", choices=list(exchange.FORMATS), help="default: by the ending")
     parser.add_argument(
@@ -84,17 +86,46 @@ def run(options: argparse.Namespace) -> int:
     project = Project.here()
     parameters = params.load(project.params)
     target = destination_of(options.target, parameters, options.replace)
-    imported = exchange.read(options.file, _request(options, parameters, project, target.labelled))
-    values, notes = _mixture(imported, parameters, project, target, options.mix_theory)
-    notes = [*imported.notes, *notes, *_known(imported.frames, parameters, project, target)]
-    path = target.path(options.file.stem, imported.frames.digest)
-    values |= {target.key: str(path)} if target.key else {}
-    params.with_values(parameters, values)
-    _put(imported, project.root / path, project)
-    if values:
+    request = _request(options, parameters, project, target.labelled)
+    with _aside(project) as aside:
+        imported = _taken_in(options.file, request, aside / "frames.zarr")
+        values, notes = _mixture(imported, parameters, project, target, options.mix_theory)
+        notes = [*imported.notes, *notes, *_known(imported.frames, parameters, project, target)]
+        path = target.path(options.file.stem, imported.frames.digest)
+        values[target.key] = str(path)
+        params.with_values(parameters, values)
+        _put(imported, aside, project.root / path)
         params.set_values(project.params, values)
-    _report(imported, path, values, notes)
+        _report(imported, path, values, notes)
     return 0
+
+
+@contextmanager
+def _aside(project: Project) -> Iterator[Path]:
+    """A folder where an import grows: after a kill its place holds the whole file or none."""
+    folder = project.root / ".aldata" / "imports" / uuid.uuid4().hex[:8]
+    try:
+        folder.mkdir(parents=True)
+        yield folder
+    except OSError as problem:
+        raise InvalidParameters(
+            f"cannot be written: {problem.strerror or problem}",
+            where=str(problem.filename or folder),
+            next_step="free disk space or make the folder writable",
+        ) from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _taken_in(file: Path, request: exchange.Request, path: Path) -> exchange.Imported:
+    """The file's frames as a store at `path`, block by block: they are mapped, not in memory."""
+    reading = exchange.Reading(file, request)
+    with store.writer(path, reading.kind, {}) as out:
+        for block in reading.blocks():
+            out.append(block)
+        out.attributes |= reading.attributes
+    frames = store.read(path, reading.kind, check=False)
+    return exchange.Imported(frames, reading.statement, reading.source, reading.notes)
 
 
 def _request(
@@ -185,9 +216,8 @@ def _known(
         found = ids & {entry.configuration for entry in entries}
         if found:
             notes.append(f"{len(found)} of {len(ids)} frames are labels of {generation} already")
-    if target.trained or target.key.startswith("evaluate."):
-        others = _others(parameters, target)
-        for setting, name in others:
+    if target.labelled:
+        for setting, name in _others(parameters, target):
             _refuse_shared(ids, frames, setting, name, parameters, project)
     return notes
 
@@ -231,28 +261,18 @@ def _refuse_shared(
         )
 
 
-def _put(imported: exchange.Imported, path: Path, project: Project) -> None:
-    """Write aside, complete, and rename: after a kill there is the whole file or none."""
+def _put(imported: exchange.Imported, aside: Path, path: Path) -> None:
+    """Complete the file aside and rename it: it is there whole or not at all."""
     if path.exists():
         return  # its name holds the digest of its content: an earlier import was interrupted
-    aside = project.root / ".aldata" / "imports" / uuid.uuid4().hex[:8]
-    try:
-        aside.mkdir(parents=True)
-        if isinstance(imported.frames, Labels):
-            store.write(aside / path.name, imported.frames)
-        else:
-            statement = exchange.own_statement(None, None, {"imported": imported.source})
-            exchange.write(aside / path.name, statement, exchange.frames_of(imported.frames))
-        path.parent.mkdir(exist_ok=True)
-        (aside / path.name).rename(path)
-    except OSError as problem:
-        raise InvalidParameters(
-            f"cannot be written: {problem.strerror or problem}",
-            where=str(path),
-            next_step="free disk space or make the folder writable",
-        ) from None
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    source = aside / "frames.zarr"
+    if path.suffix != source.suffix:
+        source = aside / path.name
+        statement = exchange.own_statement(None, None, {"imported": imported.source})
+        frames = (f for b in imported.frames.blocks(BLOCK) for f in exchange.frames_of(b))
+        exchange.write(source, statement, frames)
+    path.parent.mkdir(exist_ok=True)
+    source.rename(path)
 
 
 def _report(

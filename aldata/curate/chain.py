@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -74,6 +74,22 @@ def _same_role(known: Role, entry: Entry, generation: str) -> None:
             where=f"data set of {generation}",
             next_step=f"dvc repro curate@{generation}",
         )
+
+
+def chain(read: Callable[[str], Manifest], generation: str) -> list[Manifest]:
+    """The data sets from the root to `generation`, found and checked link by link.
+
+    `read` gives the manifest of a generation. Raises DamagedArtifact naming the first link that does
+    not hold.
+    """
+    manifests, names = [read(generation)], {generation}
+    # a damaged link may lead back into the chain: then it is walked no further, and refused below
+    while (link := manifests[-1].parent) is not None and link.generation not in names:
+        names.add(link.generation)
+        manifests.append(read(link.generation))
+    manifests.reverse()
+    verify_chain(manifests)
+    return manifests
 
 
 def verify_chain(manifests: Sequence[Manifest]) -> None:

@@ -11,7 +11,7 @@ from aldata.exchange.frames import (
     stated_theory,
 )
 from aldata.exchange.given import SAME, given, other_theory, theory_name
-from aldata.exchange.reading import Imported, read, states_itself
+from aldata.exchange.reading import Imported, Reading, read, states_itself
 from aldata.exchange.request import Request
 from aldata.exchange.writing import write
 
@@ -25,6 +25,7 @@ __all__ = [
     "Format",
     "Frame",
     "Imported",
+    "Reading",
     "Request",
     "Statement",
     "format_of",

@@ -21,6 +21,7 @@ from aldata.exchange.frames import (
 
 STATEMENT = "aldata"
 """Key of the database's metadata that holds our statement."""
+BLOCK = 256
 QUERIED = ("status", "purpose", "role", "sampler")
 """Facts that are key-value pairs as well, so that `ase db` can select by them."""
 JSON_LIMIT = 200
@@ -31,8 +32,20 @@ def read(path: Path) -> Content:
     """Every row; `data` and key-value pairs are values of the frame, below what was calculated."""
     with _opened(path, reading=True) as database:
         metadata = database.metadata or {}
-        frames = [_frame(row) for row in database.select()]
-    return Content(statement_of(metadata.get(STATEMENT), str(path)), frames)
+    return Content(statement_of(metadata.get(STATEMENT), str(path)), _frames(path))
+
+
+def _frames(path: Path) -> Iterator[Frame]:
+    with _opened(path, reading=True) as database:
+        yield from map(_frame, _rows(database) if path.suffix == ".db" else database.select())
+
+
+def _rows(database: Any) -> Iterator[Any]:
+    """The rows of an SQLite database, of which ASE would fetch all before it gives the first."""
+    last = 0
+    while rows := list(database.select(f"id>{last}", sort="id", limit=BLOCK)):
+        yield from rows
+        last = rows[-1].id
 
 
 def _frame(row: Any) -> Frame:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from aldata.artifacts.geometry_files import read_frames
+from aldata.artifacts.geometry_files import each_frame
 from aldata.errors import InvalidInput
 from aldata.exchange.conventions import OWN, Conventions, tensor
 from aldata.exchange.frames import (
@@ -26,29 +27,41 @@ and a description of the level of theory, which anybody may write."""
 
 
 def read(path: Path) -> Content:
-    """Every frame that ASE finds, in any format that `ase.io.read` knows."""
-    frames = [frame_of_atoms(atoms) for atoms in read_frames(path, ":")]
-    texts = _spoken(frames, STATEMENT)
-    statement = statement_of(texts[0] if texts else None, str(path))
-    units = _spoken(frames, UNITS)
-    theories = _spoken(frames, THEORY)
-    if len(units) > 1 or len(theories) > 1:
-        raise InvalidInput("its frames state different units or theories", where=str(path))
-    if units:
-        stated = Conventions.checked(_json(units[0], path), f"{path}: units", error=InvalidInput)
+    """Every frame that ASE finds, in any format that `ase.io.read` knows.
+
+    What the first frame states holds for all. Raises InvalidInput, on the way, for one that differs.
+    """
+    found = map(frame_of_atoms, each_frame(path, ":"))
+    first = next(found, None)
+    if first is None:
+        return Content(Statement(), iter(()))
+    statement = statement_of(_spoken(first, STATEMENT), str(path))
+    units, theory = _spoken(first, UNITS), _spoken(first, THEORY)
+    if units is not None:
+        stated = Conventions.checked(_json(units, path), f"{path}: units", error=InvalidInput)
         statement = statement.model_copy(
             update={"conventions": statement.conventions.merged(stated)}
         )
-    if theories and statement.theory is None and statement.theory_id is None:
-        statement = statement.model_copy(update={"theory": stated_theory(theories[0])})
-    return Content(statement, frames)
+    if theory is not None and statement.theory is None and statement.theory_id is None:
+        statement = statement.model_copy(update={"theory": stated_theory(theory)})
+    return Content(statement, _alike(chain([first], found), (units, theory), path))
 
 
-def _spoken(frames: list[Frame], key: str) -> list[str]:
-    """The different texts under `key`; other things, such as LAMMPS's `units=metal`, say nothing."""
-    found = [frame.values.get(key) for frame in frames]
-    texts = {text for text in found if isinstance(text, str)}
-    return sorted(text for text in texts if key == THEORY or text.startswith("{"))
+def _alike(
+    frames: Iterator[Frame], said: tuple[str | None, str | None], path: Path
+) -> Iterator[Frame]:
+    for frame in frames:
+        if (_spoken(frame, UNITS), _spoken(frame, THEORY)) != said:
+            raise InvalidInput("its frames state different units or theories", where=str(path))
+        yield frame
+
+
+def _spoken(frame: Frame, key: str) -> str | None:
+    """The text under `key`; other things, such as LAMMPS's `units=metal`, say nothing."""
+    text = frame.values.get(key)
+    if isinstance(text, str) and (key == THEORY or text.startswith("{")):
+        return text
+    return None
 
 
 def _json(text: str, path: Path) -> Any:

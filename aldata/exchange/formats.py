@@ -16,8 +16,8 @@ from aldata.exchange.frames import Content, Frame, Statement
 class Format:
     """A way to store frames: what it is, file endings, needed modules, reader and writer.
 
-    `read(path)` gives the frames as they are; `write(path, statement, frames)` writes a new file, frame
-    after frame, and returns how many.
+    `read(path)` gives the frames as they are, and reads them when they are asked for;
+    `write(path, statement, frames)` writes a new file, frame after frame, and returns how many.
     """
 
     meaning: str

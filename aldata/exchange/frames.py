@@ -72,10 +72,10 @@ class Statement(Record):
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """What was read from a file: its statement and its frames, unconverted."""
+    """What a file holds: its statement, and its frames one after the other, unconverted."""
 
     statement: Statement
-    frames: list[Frame]
+    frames: Iterator[Frame]
 
 
 def own_statement(

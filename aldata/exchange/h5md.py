@@ -7,7 +7,7 @@ Written and read through h5py: frame after frame can be appended whatever it has
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -138,40 +138,61 @@ def read(path: Path) -> Content:
     import h5py
 
     with h5py.File(path, "r") as file:
-        if not len(file.get("particles", ())):
-            raise InvalidInput("has no group 'particles'", where=str(path), expected="H5MD")
-        group = next(iter(file["particles"]))
-        columns, found = _columns(file, group)
-        per_atom = {NAMES.get(name, name) for name in file[f"particles/{group}"]} - {"stress"}
+        group = _first_group(file, path)
+        columns = _columns(file, group)
         statement = statement_of(file.attrs.get(STATEMENT), str(path))
-        edges, periodic = _box(file[f"particles/{group}"])
+        found = {STATED[name]: unit for name in STATED if (unit := _unit(columns.get(name)))}
     if missing := [name for name in ("numbers", "positions") if name not in columns]:
         raise InvalidInput(f"has no {' and no '.join(missing)}", where=str(path), expected="H5MD")
     if statement.conventions == Conventions():
         stated = Conventions.checked(found, f"{path}: unit", error=InvalidInput)
         statement = statement.model_copy(update={"conventions": stated})
-    frames = [
-        _frame(columns, per_atom, row, edges, periodic) for row in range(len(columns["positions"]))
-    ]
-    return Content(statement, frames)
+    return Content(statement, _frames(path))
 
 
-def _columns(file: Any, group: str) -> tuple[dict[str, Array], dict[str, str]]:
-    """All quantities by name, and the units of those that state one."""
-    columns: dict[str, Array] = {}
-    stated: dict[str, str] = {}
+def _frames(path: Path) -> Iterator[Frame]:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        group = _first_group(file, path)
+        columns, (cells, periodic) = _columns(file, group), _box(file[f"particles/{group}"])
+        per_atom = {NAMES.get(name, name) for name in file[f"particles/{group}"]} - {"stress"}
+        for begin in range(0, len(columns["positions"]), BLOCK):
+            rows = slice(begin, begin + BLOCK)
+            block = {name: _part(data, rows) for name, data in columns.items()}
+            if columns["numbers"].ndim == 1:  # once for all frames
+                block["numbers"] = columns["numbers"][...]
+            edges = cells[rows] if cells.ndim == 3 else cells[...]
+            pbc = (periodic[rows] if periodic.ndim == 2 else periodic[...]) != 0
+            for row in range(len(block["positions"])):
+                yield _frame(block, per_atom, row, edges, pbc)
+
+
+def _first_group(file: Any, path: Path) -> str:
+    if not len(file.get("particles", ())):
+        raise InvalidInput("has no group 'particles'", where=str(path), expected="H5MD")
+    return str(next(iter(file["particles"])))
+
+
+def _columns(file: Any, group: str) -> dict[str, Any]:
+    """The data set of every quantity by name."""
+    columns: dict[str, Any] = {}
     for root in (f"particles/{group}", f"observables/{group}"):
         for name, item in file[root].items() if root in file else ():
             data = item.get("value") if hasattr(item, "get") else item
-            if name == "box" or data is None:
-                continue
-            name = NAMES.get(name, name)
-            text = h5py_text(data)
-            columns[name] = data.asstr()[...] if text else data[...]
-            unit = data.attrs.get("unit")
-            if name in STATED and unit is not None:
-                stated[STATED[name]] = unit.decode() if isinstance(unit, bytes) else str(unit)
-    return columns, stated
+            if name != "box" and data is not None:
+                columns[NAMES.get(name, name)] = data
+    return columns
+
+
+def _part(data: Any, rows: slice) -> Array:
+    found: Array = data.asstr()[rows] if h5py_text(data) else data[rows]
+    return found
+
+
+def _unit(data: Any) -> str | None:
+    unit = None if data is None else data.attrs.get("unit")
+    return unit.decode() if isinstance(unit, bytes) else unit and str(unit)
 
 
 def h5py_text(data: Any) -> bool:
@@ -181,17 +202,17 @@ def h5py_text(data: Any) -> bool:
     return h5py.check_string_dtype(data.dtype) is not None
 
 
-def _box(particles: Any) -> tuple[Array, Array]:
-    """Cell vectors and periodicity, per frame or once for all."""
+def _box(particles: Any) -> tuple[Any, Any]:
+    """Cell vectors and periodicity, per frame or once for all: arrays, or data sets to read from."""
     if "box" not in particles:
         return np.zeros((3, 3)), np.zeros(3, dtype=bool)
     box = particles["box"]
     edges = box.get("edges")
     cells = np.zeros((3, 3))
     if edges is not None:
-        cells = edges["value"][...] if hasattr(edges, "keys") else edges[...]
+        cells = edges["value"] if hasattr(edges, "keys") else edges
     if "pbc" in box:
-        return cells, box["pbc/value"][...] != 0
+        return cells, box["pbc/value"]
     names = [n.decode() if isinstance(n, bytes) else n for n in box.attrs.get("boundary", [])]
     return cells, np.array([name == "periodic" for name in names or ["none"] * 3])
 

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from aldata import digest
-from aldata.artifacts.documents import call_id
-from aldata.artifacts.frames import (
-    Configuration,
-    Float,
-    Labels,
-    as_configurations,
-    result_digest,
-)
+from aldata.artifacts.frames import Configuration, Float, result_digest
 from aldata.artifacts.geometry_files import problems as geometry_problems
-from aldata.artifacts.labelled_files import Given
-from aldata.artifacts.schema import PURPOSES
 from aldata.exchange.conventions import Conventions
-from aldata.exchange.frames import RESULTS, Frame, Statement
+from aldata.exchange.frames import RESULTS, Frame
 from aldata.exchange.request import Request
 
 UNIT_OF = {"energy": "energy", "forces": "force", "stress": "stress"}
@@ -31,6 +21,18 @@ SHAPES: dict[str, list[tuple[int, ...]]] = {
     "forces": [],
     "stress": [(6,), (9,), (3, 3)],
 }
+OPTIONS = {
+    **{
+        name: f"no unit of {name} is stated: --{name}-unit"
+        for name in ("length", "energy", "force", "stress")
+    },
+    "stress_sign": "no sign of the stress is stated: --stress-sign tension|compression",
+    "voigt": 'no order of the stress components is stated: --voigt "xx yy zz yz xz xy"',
+    "spin": "frames state a spin: --spin-is unpaired|multiplicity",
+}
+"""What to say of a convention that nobody has stated, and the option that states it."""
+SHOWN = 5
+"""How many frames with problems an error spells out."""
 ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -45,7 +47,7 @@ class Understood:
     stress: Float
     facts: dict[str, Any]
 
-    @property
+    @cached_property
     def results(self) -> str:
         """Digest of energy, forces and stress."""
         stress = None if np.isnan(self.stress).any() else self.stress
@@ -53,62 +55,80 @@ class Understood:
 
 
 class Interpreter:
-    """Converts frames under stated conventions and collects problems, duplicates and odd things."""
+    """Converts frames under stated conventions and collects problems, duplicates and odd things.
+
+    It keeps a few hundred bytes per frame, not the frames: of `problems` the first, and their `count`.
+    """
 
     def __init__(self, conventions: Conventions, request: Request) -> None:
         self.conventions = conventions
         self.request = request
-        self.kept: dict[str, Understood] = {}
         self.problems: list[str] = []
+        self.count = 0
         self.repeated = 0
         self.failed = 0
-        self.changed: list[int] = []
+        self.changed = 0
         self.unused: set[str] = set()
+        self._kept: dict[bytes, tuple[int, bytes]] = {}
+        self._needed: set[str] = set()
+        self._first_changed = 0
 
-    def unstated(self, frames: Iterable[Frame]) -> list[str]:
-        """What the frames need that nobody has stated, with the option that states it."""
-        said = self.conventions
-        listed = list(frames)
-        wanted = RESULTS if self.request.labelled else ()
-        needed = ["length", *(UNIT_OF[q] for q in wanted if any(self._has(f, q) for f in listed))]
-        wrong = [f"no unit of {q} is stated: --{q}-unit" for q in needed if not getattr(said, q)]
-        if "stress" in needed and not said.stress_sign:
-            wrong.append("no sign of the stress is stated: --stress-sign tension|compression")
-        six = any(np.size(self._raw(f, "stress")) == 6 for f in listed if self._has(f, "stress"))
-        if "stress" in needed and six and not said.voigt:
-            wrong.append('no order of the stress components is stated: --voigt "xx yy zz yz xz xy"')
-        if not said.spin and any(_nonzero(f.values.get("spin")) for f in listed):
-            wrong.append("frames state a spin: --spin-is unpaired|multiplicity")
-        return wrong
+    def __len__(self) -> int:
+        return len(self._kept)
 
-    def take(self, frames: Iterable[Frame]) -> None:
-        """Convert every frame; `kept`, `problems` and the counts tell the outcome."""
-        for row, frame in enumerate(frames):
-            if self.request.labelled and frame.values.get("status", "accepted") != "accepted":
-                self.failed += 1
-                continue
-            wrong, one = self._understood(row, frame)
-            self.problems += wrong
-            if one is not None and not wrong:
-                self._keep(one)
+    @property
+    def unstated(self) -> list[str]:
+        """What the frames needed that nobody has stated, with the option that states it."""
+        missing = [name for name in self._needed if not getattr(self.conventions, name)]
+        return [text for name, text in OPTIONS.items() if name in missing]
 
-    def _keep(self, one: Understood) -> None:
-        first = self.kept.setdefault(one.configuration.id, one)
-        if first is one:
-            return
-        if self.request.labelled and first.results != one.results:
-            self.problems.append(
-                f"frames {first.row} and {one.row} are one configuration with two labels"
-            )
+    def take(self, row: int, frame: Frame) -> Understood | None:
+        """A frame in aldata's units; None for one that is not kept, of which the counts tell why.
+
+        As long as something is `unstated`, only what else is missing is looked for.
+        """
+        self._needed |= self._needs(frame)
+        if self.unstated:
+            return None
+        if self.request.labelled and frame.values.get("status", "accepted") != "accepted":
+            self.failed += 1
+            return None
+        wrong, one = self._understood(row, frame)
+        self._report(wrong)
+        return one if one is not None and not wrong and self._is_first(one) else None
+
+    def _report(self, problems: list[str]) -> None:
+        self.count += len(problems)
+        self.problems += problems[: SHOWN - len(self.problems)]
+
+    def _needs(self, frame: Frame) -> set[str]:
+        """The conventions that the frame's numbers need."""
+        needed = {"length"}
+        if self.request.labelled:
+            needed |= {UNIT_OF[name] for name in RESULTS if self._has(frame, name)}
+        if "stress" in needed:
+            six = np.size(self._raw(frame, "stress")) == 6
+            needed |= {"stress_sign", "voigt"} if six else {"stress_sign"}
+        return needed | {"spin"} if _nonzero(frame.values.get("spin")) else needed
+
+    def _is_first(self, one: Understood) -> bool:
+        """Whether the configuration is a new one; the same with another label is a problem."""
+        results = bytes.fromhex(one.results) if self.request.labelled else b""
+        first = self._kept.setdefault(bytes.fromhex(one.configuration.id), (one.row, results))
+        if first[0] == one.row:
+            return True
         self.repeated += 1
+        if first[1] != results:
+            self._report([f"frames {first[0]} and {one.row} are one configuration with two labels"])
+        return False
 
     def notes(self) -> list[str]:
         """What a user should know about what was read."""
         counts = (
             (self.repeated, "frames occur more than once in the file and were kept once"),
             (self.failed, "frames are marked as failed or rejected calls and were left out"),
-            (len(self.changed), f"frames are not the configurations whose ids they carry, and have new "
-                                f"ids now (first: frame {min(self.changed, default=0)})"),
+            (self.changed, "frames are not the configurations whose ids they carry, and have new "
+                           f"ids now (first: frame {self._first_changed})"),
         )  # fmt: skip
         found = [f"{count} {text}" for count, text in counts if count]
         if self.unused:
@@ -138,7 +158,7 @@ class Interpreter:
         facts = self._checked_id(row, frame, configuration, wrong)
         one = Understood(row, configuration, energy, forces, stress, facts)
         stated = facts.get("result_digest")
-        if _is_id(stated) and stated != one.results and not self.request.accept_changed_ids:
+        if is_id(stated) and stated != one.results and not self.request.accept_changed_ids:
             wrong.append(f"frame {row}: its label is not the one whose digest it carries")
         return wrong, one
 
@@ -172,9 +192,10 @@ class Interpreter:
     ) -> dict[str, Any]:
         """The facts of the file that still hold: none where the content is not what the id says."""
         carried = frame.values.get("configuration_id")
-        if not _is_id(carried) or carried == configuration.id:
+        if not is_id(carried) or carried == configuration.id:
             return frame.values
-        self.changed.append(row)
+        self._first_changed = self._first_changed if self.changed else row
+        self.changed += 1
         if not self.request.accept_changed_ids:
             wrong.append(
                 f"frame {row}: is not the configuration {str(carried)[:12]} whose id it carries "
@@ -231,44 +252,8 @@ class Interpreter:
         } - {"cauchy_stress_volume_normalized"}
 
 
-def as_labels(frames: list[Understood], statement: Statement, source: str) -> Labels:
-    """The frames as labels: call ids, purposes and noise of the file's own, where it has them."""
-    theory_id = statement.theory_id or source
-    given = Given(
-        configurations=as_configurations([one.configuration for one in frames]),
-        energy=np.array([one.energy for one in frames]),
-        forces=np.concatenate([np.zeros((0, 3)), *(one.forces for one in frames)]),
-        stress=np.array([one.stress for one in frames]).reshape(-1, 6),
-        source=source,
-    )
-    labels = given.labels("imported", theory_id)
-    calls = [
-        str(one.facts["call_id"])
-        if _is_id(one.facts.get("call_id"))
-        else call_id(one.configuration.id, source)
-        for one in frames
-    ]
-    purposes = [
-        PURPOSES.index(one.facts["purpose"]) if one.facts.get("purpose") in PURPOSES
-        else PURPOSES.index("imported")
-        for one in frames
-    ]  # fmt: skip
-    attributes: dict[str, Any] = {"theory_id": theory_id, "source": source}
-    if statement.theory is not None:
-        attributes["theory"] = statement.theory.content()
-    attributes["source_conventions"] = statement.conventions.content()
-    return replace(
-        labels,
-        call_id=digest.to_bytes(calls),
-        purpose=np.array(purposes),
-        trajectory=np.array([int(one.facts.get("trajectory", -1)) for one in frames]),
-        sigma_energy=np.array([float(one.facts.get("sigma_energy", 0.0)) for one in frames]),
-        sigma_forces=np.array([float(one.facts.get("sigma_forces", 0.0)) for one in frames]),
-        attributes=attributes,
-    )
-
-
-def _is_id(value: Any) -> bool:
+def is_id(value: Any) -> bool:
+    """Whether this is a sha256, hexadecimal."""
     return isinstance(value, str) and ID.fullmatch(value) is not None
 
 

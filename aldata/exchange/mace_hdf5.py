@@ -57,18 +57,30 @@ def _configuration(group: Any, frame: Frame) -> None:
 
 def read(path: Path) -> Content:
     """Every configuration of a file, or of all the .h5 files of a folder of `mace_prepare_data`."""
-    import h5py
-
     files = sorted(path.glob("*.h5")) if path.is_dir() else [path]
     if not files:
         raise InvalidInput("holds no .h5 file", where=str(path))
-    frames: list[Frame] = []
-    statement = Statement()
-    for name in files:
-        with h5py.File(name, "r") as file:
-            statement = statement_of(file.attrs.get(STATEMENT), str(name))
-            frames += [_frame(group, str(name)) for group in _groups(file)]
-    return Content(statement, frames)
+    statements = [_statement(name) for name in files]
+    stated = [(s.conventions, s.theory_id) for s in statements]
+    if any(one != stated[0] for one in stated):
+        raise InvalidInput("its files state different units or theories", where=str(path))
+    return Content(statements[0], _frames(files))
+
+
+def _statement(path: Path) -> Statement:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        return statement_of(file.attrs.get(STATEMENT), str(path))
+
+
+def _frames(files: list[Path]) -> Iterator[Frame]:
+    import h5py
+
+    for path in files:
+        with h5py.File(path, "r") as file:
+            for group in _groups(file):
+                yield _frame(group, str(path))
 
 
 def _groups(file: Any) -> Iterator[Any]:

@@ -5,7 +5,7 @@ The columns state their units in their metadata (`unit`); the file's metadata ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,34 +111,43 @@ def read(path: Path) -> Content:
     """Every row. Raises InvalidInput where a column of the geometry is missing."""
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
-    names = table.column_names
-    if missing := [name for name in GEOMETRY if name not in names]:
-        raise InvalidInput(
-            f"has no column {', '.join(missing)}",
-            where=str(path),
-            expected=f"the columns of ColabFit: {', '.join([*GEOMETRY, *NAMES])}",
-        )
-    statement = statement_of((table.schema.metadata or {}).get(STATEMENT), str(path))
-    if statement.conventions == Conventions():
-        statement = _stated(table, path)
-    frames = [_frame(row) for batch in table.to_batches() for row in batch.to_pylist()]
-    return Content(statement, frames)
+    with pq.ParquetFile(path) as file:
+        names = file.schema_arrow.names
+        if missing := [name for name in GEOMETRY if name not in names]:
+            raise InvalidInput(
+                f"has no column {', '.join(missing)}",
+                where=str(path),
+                expected=f"the columns of ColabFit: {', '.join([*GEOMETRY, *NAMES])}",
+            )
+        metadata = file.schema_arrow.metadata or {}
+        statement = statement_of(metadata.get(STATEMENT), str(path))
+        if statement.conventions == Conventions():
+            statement = _stated(file, path)
+    return Content(statement, _frames(path))
 
 
-def _stated(table: Any, path: Path) -> Statement:
+def _frames(path: Path) -> Iterator[Frame]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(BLOCK):
+            yield from map(_frame, batch.to_pylist())
+
+
+def _stated(file: Any, path: Path) -> Statement:
     """What a foreign file says: units in the metadata of columns or in `..._unit`, and its method."""
     found: dict[str, str] = {}
+    schema = file.schema_arrow
     for name, (quantity, _) in UNITS.items():
-        if name in table.column_names:
-            metadata = table.schema.field(name).metadata or {}
+        if name in schema.names:
+            metadata = schema.field(name).metadata or {}
             said = {metadata[b"unit"].decode()} if b"unit" in metadata else set()
-            said |= _different(table, f"{name}_unit")
+            said |= _different(file, f"{name}_unit")
             if len(said) > 1:
                 raise InvalidInput(f"{name} has the units {', '.join(said)}", where=str(path))
             if said:
                 found[quantity] = said.pop()
-    methods, software = _different(table, "method"), _different(table, "software")
+    methods, software = _different(file, "method"), _different(file, "software")
     theory = None
     if len(methods) == 1:
         theory = stated_theory(" ".join([*sorted(methods), *sorted(software)]))
@@ -146,10 +155,12 @@ def _stated(table: Any, path: Path) -> Statement:
     return Statement(conventions=conventions, theory=theory)
 
 
-def _different(table: Any, name: str) -> set[str]:
-    if name not in table.column_names:
+def _different(file: Any, name: str) -> set[str]:
+    if name not in file.schema_arrow.names:
         return set()
-    return {text for text in table[name].unique().to_pylist() if text is not None}
+    batches = file.iter_batches(columns=[name])
+    values = {value for batch in batches for value in batch.column(0).unique().to_pylist()}
+    return {text for text in values if text is not None}
 
 
 def _frame(row: dict[str, Any]) -> Frame:

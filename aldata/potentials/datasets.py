@@ -82,7 +82,11 @@ class Graphs(Dataset[Any]):
         self._source = source
         self._names = [*GEOMETRY, *(RESULTS if self.labelled else ())]
         self._kept: dict[int, Any] = {}
-        self._room = cache
+        self._cache = self._room = cache
+
+    def __getstate__(self) -> dict[str, Any]:
+        # a worker that is not a fork begins with an empty cache: a gigabyte would not travel well
+        return {**vars(self), "_kept": {}, "_room": self._cache}
 
     def __len__(self) -> int:
         return len(self._source)
@@ -213,9 +217,14 @@ class MaceGraphs(Graphs):
         self.dtype = dtype or torch.get_default_dtype()
         self._one_hot = torch.eye(len(self.numbers), dtype=self.dtype)
         self._shared, self._per_atom = _constants(self.numbers, cutoff, self.dtype)
-        with contained():
-            from mace.data import AtomicData
-        self._made = AtomicData
+        self._made = _atomic_data()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_made"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._made = _atomic_data()
 
     def _item(self, row: int, configuration: Configuration, results: dict[str, Array]) -> Any:
         kept = self._kept.get(row)
@@ -272,6 +281,12 @@ class MaceGraphs(Graphs):
         else:
             found["stress_weight"] = torch.zeros((), dtype=self.dtype)
         return found
+
+
+def _atomic_data() -> Any:
+    with contained():
+        from mace.data import AtomicData
+    return AtomicData
 
 
 def _narrow(images: Integer) -> type[np.signedinteger[Any]]:

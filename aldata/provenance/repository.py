@@ -67,6 +67,14 @@ def commit_of(project: Path, revision: str) -> str:
     )
 
 
+def experiment_at(project: Path, commit: str) -> str | None:
+    """Name of the DVC experiment whose commit this is; None when it is none."""
+    found = git(project, "for-each-ref", "--points-at", commit, "--format=%(refname)", "refs/exps/")
+    # refs/exps/<2 digits>/<38 digits of the baseline>/<name>; others are DVC's own
+    names = [name.split("/")[-1] for name in (found or "").split() if name.count("/") == 4]
+    return names[0] if names else None
+
+
 def file_at(project: Path, commit: str, path: Path) -> str:
     """The text of a file that git tracked at `commit`. Raises ProjectError when it did not."""
     # Relative to the project, which may lie below the repository's root.

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,8 @@ class Layout:
         it is not on this machine.
     unpack : the array of a name through Zarr, for what cannot be mapped.
     remake : what to do when the store is damaged.
+    reopen : makes this layout again, in another process as well; it is what is pickled, since maps
+        of files cannot travel. Raises DamagedArtifact there when the store was replaced meanwhile.
     """
 
     path: Path
@@ -136,6 +139,10 @@ class Layout:
     locate: Callable[[str], str | None]
     unpack: Callable[[str], Any]
     remake: str
+    reopen: Callable[[], Layout]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopened, (self.reopen, self.attributes.get("digest"))
 
     def shape(self, name: str) -> Shape:
         """Shape of an array. Raises DamagedArtifact when there is none of this name."""
@@ -242,6 +249,7 @@ def layout_of(path: Path) -> Layout:
         locate=lambda name: inside + name,
         unpack=lambda name: _opened(path, name),
         remake=f"dvc checkout --force {path}  (or dvc repro to rebuild it)",
+        reopen=partial(layout_of, path),
         names=lambda: sorted(found.parent.name for found in path.glob(f"*/{NAME}")),
     )
 
@@ -253,6 +261,7 @@ def parsed_layout(
     locate: Callable[[str], str | None],
     unpack: Callable[[str], Any],
     remake: str,
+    reopen: Callable[[], Layout],
     names: Callable[[], list[str]] = list,
 ) -> Layout:
     """The layout in the `content` of a group's `zarr.json`. Raises DamagedArtifact.
@@ -272,9 +281,17 @@ def parsed_layout(
                 name: _read(Path(locate(file) or file), file, problem)
                 for name, file in files.items()
             }
-        return Layout(path, dict(group["attributes"]), dict(arrays), group, locate, unpack, remake)
+        attributes = dict(group["attributes"])
+        return Layout(path, attributes, dict(arrays), group, locate, unpack, remake, reopen)
     except (AttributeError, KeyError, TypeError, ValueError) as found:
         raise problem(f"its metadata cannot be read ({found!r})") from found
+
+
+def _reopened(reopen: Callable[[], Layout], digest_: str | None) -> Layout:
+    layout = reopen()
+    if layout.attributes.get("digest") != digest_:
+        raise layout.damaged("was replaced after it was opened; open it again")
+    return layout
 
 
 def _opened(path: Path, name: str) -> Any:

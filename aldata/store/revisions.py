@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,26 @@ class Revision:
     """A project as it was at a commit.
 
     version : what the user called it. tracked : the text of a file that git tracked then.
+    experiment : the name of the DVC experiment that the commit is, if it is one.
     """
 
     def __init__(
-        self, root: Path, version: str, commit: str, tracked: Callable[[Path], str]
+        self,
+        root: Path,
+        version: str,
+        commit: str,
+        tracked: Callable[[Path], str],
+        experiment: Callable[[], str | None],
     ) -> None:
         self.root = root
         self.version = version
         self.commit = commit
         self.text = tracked
+        self.experiment = experiment
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # without what is open: DVC's repository and file system
+        return Revision, (self.root, self.version, self.commit, self.text, self.experiment)
 
     def holds(self, path: Path) -> bool:
         """Whether `dvc.lock` of the revision names an artifact at `path`."""
@@ -54,6 +65,7 @@ class Revision:
             locate=self._locator(path),
             unpack=lambda name: self._unpacked(path, name),
             remake=self._fetch(path),
+            reopen=partial(self.layout, path),
         )
 
     @cached_property
@@ -155,14 +167,25 @@ class Revision:
             raise DamagedArtifact(
                 f"is neither in DVC's cache nor in its remote ({problem})",
                 where=str(self._named(path)),
-                next_step=self._fetch(path),
+                next_step=self._share(),
             ) from problem
 
     def _named(self, path: Path) -> Path:
         return Path(f"{path.as_posix()}@{self.version}")
 
     def _fetch(self, path: Path) -> str:
-        return f"dvc fetch --all-commits {path.as_posix()}"
+        """What brings a damaged artifact back from the remote."""
+        # `dvc fetch --all-commits` does not see experiments
+        name = self.experiment()
+        pull = f"dvc exp pull GIT_REMOTE {name}" if name else "dvc fetch --all-commits"
+        return f"remove it from DVC's cache, then {pull} {'' if name else path.as_posix()}".rstrip()
+
+    def _share(self) -> str:
+        """What brings a missing artifact into the remote, or into being."""
+        name = self.experiment()
+        push = f"dvc exp push GIT_REMOTE {name}" if name else "dvc push --all-commits"
+        back = f"dvc exp apply {name}" if name else f"git checkout {self.commit[:12]}"
+        return f"{push}  (where it was computed), or compute it again: {back} && dvc repro"
 
 
 class _Guarded:
