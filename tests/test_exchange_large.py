@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from aldata.errors import InvalidInput
 from aldata.exchange import ase_db, h5md, parquet, reading
 
 ENDINGS = [kind.suffixes[0] for kind in exchange.FORMATS.values()]
-BLOCK = 20
+BLOCK = 8
 GRID = np.stack(np.meshgrid(*[np.arange(4) * 2.6] * 3), axis=-1).reshape(-1, 3)
 FRAME = 64 * (4 + 24 + 24)
 """Bytes of a frame: numbers, positions, forces."""
@@ -25,6 +26,7 @@ FRAME = 64 * (4 + 24 + 24)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (reading, h5md, parquet, ase_db):
         monkeypatch.setattr(module, "BLOCK", BLOCK)
+    monkeypatch.setattr("aldata.store.column_file.BLOCK", 2**14)
 
 
 def frames(count: int) -> Iterator[exchange.Frame]:
@@ -49,6 +51,7 @@ def peak(path: Path, out: Path) -> int:
     with store.writer(out, found.kind, {}) as stream:
         for block in found.blocks():
             stream.append(block)
+            gc.collect()  # ASE's frames hold themselves in circles
         stream.attributes |= found.attributes
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -57,17 +60,16 @@ def peak(path: Path, out: Path) -> int:
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_file_is_read_in_blocks(tmp_path: Path, ending: str) -> None:
-    small, large = (written(tmp_path / f"{n}{ending}", n) for n in (80, 240))
-    peak(small, tmp_path / "first.zarr")  # what is imported now is not the file's
+    first, small, large = (written(tmp_path / f"{n}{ending}", n) for n in (BLOCK, 24, 96))
+    peak(first, tmp_path / "first.zarr")  # what is imported now is not the file's
     least = peak(small, tmp_path / "small.zarr")
     most = peak(large, tmp_path / "large.zarr")
-    assert most - least < 160 * FRAME / 4
-    whole = exchange.read(large, exchange.Request()).labels
-    assert len(whole) == 240
-    again = store.read(tmp_path / "large.zarr", Labels)
-    assert again.digest == whole.digest
-    for row, frame in enumerate(frames(240)):
-        np.testing.assert_array_equal(whole.forces[whole.atoms_of(row)], frame.values["forces"])
+    assert most - least < 72 * FRAME / 4
+    labels = store.read(tmp_path / "large.zarr", Labels)
+    assert len(labels) == 96
+    for row, frame in enumerate(frames(96)):
+        np.testing.assert_array_equal(labels.positions[labels.atoms_of(row)], frame.positions)
+        np.testing.assert_array_equal(labels.forces[labels.atoms_of(row)], frame.values["forces"])
 
 
 def test_a_problem_at_the_end_of_a_file_leaves_nothing(tmp_path: Path) -> None:

@@ -66,7 +66,13 @@ def _by_zarr(folder: Path, name: str, content: Columns, options: dict[str, Any])
         shape = tuple(max(1, size) for size in array.shape)
         chunks = shape if options else (2, *shape[1:])
         group.create_array(
-            variable.name, data=array, chunks=chunks, dimension_names=variable.dims, **options
+            variable.name,
+            data=array,
+            chunks=chunks,
+            dimension_names=variable.dims,
+            # aldata takes a chunk that is not there for damage, where zarr takes it for zeros
+            config={"write_empty_chunks": True},
+            **options,
         )
     if options:
         zarr.consolidate_metadata(folder / f"{name}.zarr")
