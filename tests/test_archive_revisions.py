@@ -43,11 +43,12 @@ def test_an_old_revision_reads_from_the_cache_and_names_what_is_missing(
         aldata.open("labels", "g001", rev="first", root=project.root)
 
 
-@pytest.fixture
-def shared(metal: Project, copy_of: Callable[[Project], Project]) -> Project:
+@pytest.fixture(scope="module")
+def shared(metal: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with remotes of git and DVC, both empty, and an experiment that retracts a call."""
-    project = copy_of(metal)
-    elsewhere = project.root.with_name("elsewhere")
+    elsewhere = tmp_path_factory.mktemp("shared")
+    project = Project(elsewhere / "project")
+    shutil.copytree(metal.root, project.root, symlinks=True)
     project.ok("git", "init", "--quiet", "--bare", str(elsewhere / "git"))
     project.ok("git", "remote", "add", "origin", str(elsewhere / "git"))
     project.ok("dvc", "remote", "add", "--quiet", "--default", "disk", str(elsewhere / "dvc"))
@@ -60,6 +61,28 @@ def shared(metal: Project, copy_of: Callable[[Project], Project]) -> Project:
     project.ok("git", "checkout", "--quiet", ".")
     project.ok("dvc", "checkout", "--quiet")
     return project
+
+
+def test_what_the_remote_lacks_is_named_with_what_brings_it_there(
+    shared: Project, request: pytest.FixtureRequest
+) -> None:
+    cache = shared.root / ".dvc" / "cache"
+    cache.rename(cache.with_name("aside"))
+    request.addfinalizer(lambda: cache.with_name("aside").rename(cache))
+    with pytest.raises(DamagedArtifact) as problem:
+        aldata.open("labels", "g001", rev="HEAD", root=shared.root)
+    text = str(problem.value)
+    assert "generations/g001/dataset.json@HEAD: is neither in DVC's cache nor" in text
+    assert "dvc push --all-commits" in text
+    with pytest.raises(DamagedArtifact) as problem:
+        aldata.open("labels", "g001", rev=NAME, root=shared.root)
+    assert f"dvc exp push GIT_REMOTE {NAME}" in str(problem.value)
+    assert f"dvc exp apply {NAME} && dvc repro" in str(problem.value)
+    commit = shared.ok("git", "rev-parse", "HEAD").strip()
+    refs = shared.ok("git", "for-each-ref", "--format=%(objectname)", "refs/exps/").split()
+    for revision in {*refs} - {commit}:  # the experiment by its commit, as `dvc exp show` lists it
+        with pytest.raises(DamagedArtifact, match=f"dvc exp push GIT_REMOTE {NAME}"):
+            aldata.open("labels", "g001", rev=revision, root=shared.root)
 
 
 def test_an_experiment_by_its_name_and_what_only_the_remote_holds(shared: Project) -> None:
@@ -81,21 +104,3 @@ def test_an_experiment_by_its_name_and_what_only_the_remote_holds(shared: Projec
         again = pickle.loads(pickle.dumps(found))
         assert again.ids == found.ids
     assert not list((shared.root / ".dvc").glob("cache/files/md5/*/*"))
-
-
-def test_what_the_remote_lacks_is_named_with_what_brings_it_there(shared: Project) -> None:
-    shutil.rmtree(shared.root / ".dvc" / "cache")
-    with pytest.raises(DamagedArtifact) as problem:
-        aldata.open("labels", "g001", rev="HEAD", root=shared.root)
-    text = str(problem.value)
-    assert "generations/g001/dataset.json@HEAD: is neither in DVC's cache nor" in text
-    assert "dvc push --all-commits" in text
-    with pytest.raises(DamagedArtifact) as problem:
-        aldata.open("labels", "g001", rev=NAME, root=shared.root)
-    assert f"dvc exp push GIT_REMOTE {NAME}" in str(problem.value)
-    assert f"dvc exp apply {NAME} && dvc repro" in str(problem.value)
-    commit = shared.ok("git", "rev-parse", "HEAD").strip()
-    refs = shared.ok("git", "for-each-ref", "--format=%(objectname)", "refs/exps/").split()
-    for revision in {*refs} - {commit}:  # the experiment by its commit, as `dvc exp show` lists it
-        with pytest.raises(DamagedArtifact, match=f"dvc exp push GIT_REMOTE {NAME}"):
-            aldata.open("labels", "g001", rev=revision, root=shared.root)
