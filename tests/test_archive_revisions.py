@@ -66,9 +66,10 @@ def shared(metal: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
 def test_what_the_remote_lacks_is_named_with_what_brings_it_there(
     shared: Project, request: pytest.FixtureRequest
 ) -> None:
-    cache = shared.root / ".dvc" / "cache"
-    cache.rename(cache.with_name("aside"))
-    request.addfinalizer(lambda: cache.with_name("aside").rename(cache))
+    cache, aside = shared.root / ".dvc" / "cache", shared.root / ".dvc" / "aside"
+    cache.rename(aside)
+    request.addfinalizer(lambda: aside.rename(cache))
+    request.addfinalizer(lambda: shutil.rmtree(cache, ignore_errors=True))
     with pytest.raises(DamagedArtifact) as problem:
         aldata.open("labels", "g001", rev="HEAD", root=shared.root)
     text = str(problem.value)
