@@ -6,12 +6,14 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    # hashing JSON and files does not need NumPy, and commands that do no more start faster without
+    import numpy as np
+    import numpy.typing as npt
 
-Hash = npt.NDArray[np.uint8]
+    Hash = npt.NDArray[np.uint8]
 
 BLOCK = 2**20
 """Bytes that are copied at a time while an array is hashed."""
@@ -42,6 +44,8 @@ def of_array(array: npt.NDArray[Any]) -> str:
 
     Negative zero counts as zero, so that equal numbers have equal hashes.
     """
+    import numpy as np
+
     contiguous = np.ascontiguousarray(array)
     flat = contiguous.reshape(-1)
     rows = max(1, BLOCK // max(1, flat.itemsize))
@@ -76,6 +80,8 @@ def of_file(path: Path) -> str:
 
 def to_bytes(hexadecimal: list[str]) -> Hash:
     """Hexadecimal sha256 strings as an array of shape (n, 32), dtype uint8."""
+    import numpy as np
+
     flat = np.frombuffer(b"".join(bytes.fromhex(h) for h in hexadecimal), dtype=np.uint8)
     return flat.reshape(len(hexadecimal), 32).copy()
 

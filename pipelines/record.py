@@ -6,7 +6,9 @@ from typing import Any
 
 from aldata import store
 from aldata.artifacts import layout
-from aldata.artifacts.frames import Selection
+from aldata.artifacts.frames import Candidates, Selection, rows_of
+from aldata.artifacts.schema import SAMPLERS
+from aldata.digest import to_hex
 from aldata.params import VERBS
 from pipelines.stage import Stage, run
 
@@ -22,7 +24,7 @@ def record(stage: Stage) -> None:
     sources += [layout.activity_path(stage.generation, verb) for verb in verbs]
     for source in sources:
         store.read_json(source)  # all are there and whole, or nothing is recorded
-    selection = None if is_seed else _selection(stage.read(Selection))
+    selection = None if is_seed else _selection(stage.read(Selection), stage.read(Candidates))
     folder = Path("generations") / stage.generation / "record"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -32,8 +34,11 @@ def record(stage: Stage) -> None:
         store.write_json(folder / "selection.json", selection)
 
 
-def _selection(selection: Selection) -> dict[str, Any]:
+def _selection(selection: Selection, candidates: Candidates) -> dict[str, Any]:
+    """Why each candidate was picked, and which trajectory under which model had proposed it."""
     reasons = selection.attributes["reasons"]
+    proposed = candidates.take(rows_of(candidates, selection.ids))
+    starts = to_hex(proposed.parent_configuration)
     rows = [
         {
             "configuration": identity,
@@ -41,10 +46,16 @@ def _selection(selection: Selection) -> dict[str, Any]:
             "score": float(selection.score[row]),
             "probe": bool(selection.probe[row]),
             "reason": reasons[int(selection.reason[row])],
+            "sampler": SAMPLERS[int(proposed.sampler[row])],
+            "trajectory": int(proposed.trajectory[row]),
+            "step": int(proposed.step[row]),
+            "temperature": float(proposed.temperature[row]),
+            "parent_configuration": starts[row],
         }
         for row, identity in enumerate(selection.ids)
     ]
-    return {"attributes": dict(selection.attributes), "picks": rows}
+    pool = {**candidates.attributes, "candidates": len(candidates)}
+    return {"attributes": dict(selection.attributes), "pool": pool, "picks": rows}
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def seed(stage: Stage) -> None:
     labels = _labels(stage, structures, theory, noise)
     species = [int(number) for number in np.unique(labels.numbers)]
     checkpoint = _without_members(labels, species)
-    curation = stage.parameters.curate.model_copy(update={"retract": []})
+    curation = stage.parameters.curate.model_copy(update={"retract": [], "obey": [], "revoke": []})
     nothing = Lineage(manifests=[], labels=Labels.empty(labels.attributes))
     stage.write(candidates)
     stage.write(labels)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ase.build import bulk, molecule
-from projects import Project, made
+from projects import Project, entry_of, made
 
 EMT_TEST = {
     "frames": 6,
@@ -43,6 +43,28 @@ def water(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = made(folder / "project", folder / "water.xyz", values, 2)
     project.ok("dvc", "repro")
     project.commit("two generations")
+    return project
+
+
+@pytest.fixture(scope="session")
+def grown(metal: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """`metal` with a branch g001b, which retracts a call of g000 and goes on from g000's weights, and
+    an experiment `chance`, in which g001 chooses at random; the branch is committed.
+    """
+    root = tmp_path_factory.mktemp("grown") / "project"
+    shutil.copytree(metal.root, root, symlinks=True)
+    project = Project(root)
+    entries = project.json("g000", "dataset")["entries"]
+    wrong = next(entry["call"] for entry in entries if entry["role"] == "train")
+    changes = {
+        "curate": {"retract": [{"call": wrong, "reason": "a wrong spin"}]},
+        "train": {"update": "warm_start"},
+    }
+    project.set({"generations.g001b": {**entry_of("g000"), **changes}})
+    project.ok("dvc", "repro", "record@g001b")
+    project.commit("a branch")
+    change = "+generations.g001.acquire.strategy=random"
+    project.ok("dvc", "exp", "run", "--temp", "-n", "chance", "-S", change, "record@g001")
     return project
 
 

@@ -90,11 +90,12 @@ def made(root: Path, structures: Path, values: dict[str, Any], generations: int)
     assert main(["init", str(root), "--structures", str(structures)]) == 0
     project = Project(root)
     project.set({**SMALL, **values})
-    plan = {f"g{k:03d}": _entry(f"g{k - 1:03d}" if k else "seed") for k in range(generations)}
+    plan = {f"g{k:03d}": entry_of(f"g{k - 1:03d}" if k else "seed") for k in range(generations)}
     project.set({"generations": plan})
     project.commit("settings")
     return project
 
 
-def _entry(parent: str) -> dict[str, Any]:
+def entry_of(parent: str) -> dict[str, Any]:
+    """An entry of the plan in which nothing differs."""
     return {"parent": parent, **{verb: {} for verb in params.VERBS}}

@@ -311,7 +311,8 @@ def test_labels_of_another_theory_or_of_no_data_set_are_refused():
 
 def test_settings_name_every_violation():
     with pytest.raises(
-        InvalidParameters, match="duplicate_tolerance, mix, mix_offset, retract, valid"
+        InvalidParameters,
+        match="duplicate_tolerance, mix, mix_offset, obey, restore, retract, revoke, valid",
     ):
         CurateSettings.checked({"validation": 0.1}, "curate")
 

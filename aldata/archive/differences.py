@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from aldata.archive.lineage import Lineage
 from aldata.artifacts.documents import Entry
+from aldata.curate import retracted_in
 
 CHANGES = {
     "configurations added": "asked for only in the second",
@@ -38,7 +39,7 @@ class State:
                 known = calls.get(entry.call)
                 if known is None or (known.status != "accepted" and entry.status == "accepted"):
                     calls[entry.call] = entry
-        retracted = {item.call for manifest in lineage.manifests for item in manifest.retracted}
+        retracted = retracted_in(lineage.manifests)
         roles = {
             call: entry.role if entry.status == "accepted" else "none"
             for call, entry in calls.items()

@@ -11,7 +11,7 @@ from aldata.archive.union import Union
 from aldata.artifacts.columns import Array
 from aldata.artifacts.documents import Entry, Manifest
 from aldata.artifacts.frames import Labels
-from aldata.curate import check_results
+from aldata.curate import check_results, retracted_in
 from aldata.store import read_layout
 
 
@@ -22,7 +22,7 @@ def roles_of(union: Union, lineage: Lineage) -> dict[str, Array]:
     Raises DamagedArtifact when the labels are not those that the data sets name.
     """
     entries = [entry for manifest in lineage.manifests for entry in manifest.entries]
-    retracted = {item.call for manifest in lineage.manifests for item in manifest.retracted}
+    retracted = retracted_in(lineage.manifests)
     first: dict[str, str] = {}
     for entry in entries:
         if entry.status == "accepted":

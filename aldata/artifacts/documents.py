@@ -68,7 +68,10 @@ class Retraction(Record):
 
 
 class Manifest(Record):
-    """A data set as a delta on its parent: the calls of one generation and their roles for good."""
+    """A data set as a delta on its parent: the calls of one generation and their roles for good.
+
+    retracted : calls that are not used from here on. restored : such calls that are used again.
+    """
 
     generation: str
     parent: Parent | None
@@ -76,6 +79,12 @@ class Manifest(Record):
     species: list[int]
     entries: list[Entry]
     retracted: list[Retraction] = []
+    restored: list[Retraction] = []
+
+    def content(self) -> dict[str, Any]:
+        """As plain values; without `restored` where it is empty, as manifests were before it."""
+        values = super().content()
+        return values if self.restored else {k: v for k, v in values.items() if k != "restored"}
 
 
 class Factor(Record):

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from aldata.artifacts.columns import Columns
-from aldata.artifacts.documents import Calibration, Manifest, Noise, Theory
-from aldata.records import Record
+if TYPE_CHECKING:
+    # names of files are needed where no artifact is read
+    from aldata.artifacts.columns import Columns
+    from aldata.records import Record
 
 SEED = "seed"
 """The root of the tree of generations: made once, a parent like any other."""
 
 STORES = ("candidates", "descriptors", "predictions", "selection", "labels", "checkpoint")
-DOCUMENTS: dict[type[Record], str] = {
-    Manifest: "dataset",
-    Calibration: "calibration",
-    Theory: "theory",
-    Noise: "noise",
+DOCUMENTS = {
+    "Manifest": "dataset",
+    "Calibration": "calibration",
+    "Theory": "theory",
+    "Noise": "noise",
 }
-"""File names of the documents that are records."""
+"""File names of the documents, by the name of their class."""
 
 
 def name_of(kind: type[Columns] | type[Record]) -> str:
     """The usual name of an artifact of this kind: 'labels', 'dataset', ..."""
-    return kind.KIND if issubclass(kind, Columns) else DOCUMENTS[kind]
+    return str(getattr(kind, "KIND", None) or DOCUMENTS[kind.__name__])
 
 
 def path_of(generation: str, name: str) -> Path:

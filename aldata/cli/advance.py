@@ -7,6 +7,7 @@ import sys
 
 from aldata import params
 from aldata.artifacts.layout import SEED
+from aldata.audit.retractions import due
 from aldata.cli.project import Project, repro
 from aldata.cli.staleness import Forecast, forecast_of_new, forecasts
 from aldata.errors import CallsRefused
@@ -36,8 +37,12 @@ def run(options: argparse.Namespace) -> int:
     _refuse_buying_again(ahead, allowed)
     name = options.name or params.next_name(parameters)
     parent = options.parent or next(reversed(parameters.generations), SEED)
-    params.add_generation(project.params, parameters, name, parent)
+    retractions = due(project.root, parameters, parent)
+    changes = {"curate": retractions} if retractions else {}
+    params.add_generation(project.params, parameters, name, parent, changes)
     print(f"Added {name} (parent {parent}) to params.yaml.")
+    for verb, items in retractions.items():
+        print(f"  {name} will {verb} retraction {', '.join(items)}")
     for item in [*ahead, forecast_of_new(project, params.load(project.params), name)]:
         print("  " + sentence(item), flush=True)
     code = repro(project.root, ALDATA_ALLOW_CALLS=" ".join(allowed))

@@ -14,6 +14,10 @@ COMMANDS = {
     "advance": "add the next generation to params.yaml and run dvc repro",
     "status": "generations, calls, costs, errors, and what is stale",
     "ledger": "the oracle's calls: stats, show, verify, rebuild, push, pull",
+    "audit": "which calls made a model, and everything that a call has reached",
+    "why": "the life of a configuration: proposed, judged, picked, labelled, used",
+    "verify": "recompute every hash of the chain and name each link that does not hold",
+    "retract": "take calls back: what they have reached, and a retraction that is obeyed",
     "noise": "measure the numerical noise of the labels by asking a few of them again",
     "import": "take in data of others: units and level of theory stated, ids checked",
     "doctor": "is everything there that the next call needs? what is missing is named",
@@ -28,8 +32,11 @@ MODULES = {"import": "importing"}
 """Modules that cannot have the name of their subcommand: Python keeps it for itself."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command-line parser with all subcommands."""
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The command-line parser with all subcommands, or with the options of one of them only.
+
+    A command starts faster when the modules of the others are not imported.
+    """
     top = argparse.ArgumentParser(
         prog="aldata",
         description="Datasets, provenance and active learning for machine-learned potentials.",
@@ -37,7 +44,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, help_text in COMMANDS.items():
         sub = commands.add_parser(name, help=help_text, description=help_text)
-        _module(name).configure(sub)
+        if command in (None, name):
+            _module(name).configure(sub)
     return top
 
 
@@ -58,7 +66,9 @@ def _joined(arguments: list[str]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; an error that a user can act on is one message and exit code 1."""
-    options = parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
+    given = _joined(sys.argv[1:] if arguments is None else arguments)
+    command = given[0] if given and given[0] in COMMANDS else None
+    options = parser(command).parse_args(given)
     try:
         code: int = _module(options.command).run(options)
     except AldataError as problem:

@@ -8,10 +8,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aldata import provenance
 from aldata.errors import ProjectError
-from aldata.ledger import Ledger
+
+if TYPE_CHECKING:
+    from aldata.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Project:
     @property
     def ledger(self) -> Ledger:
         """The ledger, which experiments share with the main repository. Raises InvalidParameters."""
+        from aldata.ledger import Ledger
+
         return Ledger.of_project(self.home)
 
 

@@ -7,9 +7,11 @@ import json
 from collections import Counter
 from typing import Any
 
-from aldata import params, store
+from aldata import audit, params, store
 from aldata.artifacts.documents import Calibration
 from aldata.artifacts.layout import SEED, path_of
+from aldata.audit.retractions import tainted
+from aldata.audit.versions import WORKSPACE
 from aldata.cli.advance import sentence
 from aldata.cli.project import Project
 from aldata.cli.staleness import Forecast, forecasts
@@ -56,6 +58,9 @@ def run(options: argparse.Namespace) -> int:
     parameters = params.load(project.params)
     ahead = forecasts(project, parameters)
     rows = [generation_row(project, parameters, name, ahead) for name in parameters.in_order()]
+    taint = _taint(project)
+    for row in rows:
+        row["tainted"] = taint.get(row["name"], 0)
     if options.json:
         print(json.dumps({"seed": seed_row(project), "generations": rows}, indent=1))
         return 0
@@ -65,10 +70,25 @@ def run(options: argparse.Namespace) -> int:
             print(f"  {row['name']}: {_by_class(row['failures'])}")
     for line in (*verdicts(rows), *leaks(rows)):
         print("  " + line)
+    for name, count in taint.items():
+        print(
+            f"  {name} is tainted: its model uses {count} retracted calls (aldata audit model {name})"
+        )
     for item in ahead:
         print("  " + sentence(item))
     print(NEXT if not ahead else "Next:\n  dvc repro")
     return 0
+
+
+def _taint(project: Project) -> dict[str, int]:
+    """Generations whose model uses retracted calls, and how many."""
+    with audit.Index(project.root) as index:
+        graph = audit.Graph(index)
+        found = tainted(graph)
+        place = graph.places[WORKSPACE]
+        return {
+            name: sum(found[place[name].id].values()) for name in place if place[name].id in found
+        }
 
 
 def generation_row(
@@ -146,6 +166,7 @@ def _table(project: Project, rows: list[dict[str, Any]]) -> str:
 
     def cells(row: dict[str, Any]) -> list[Any]:
         state = "stale" if row.get("stale") else "" if row.get("computed", True) else "planned"
+        state += " tainted" if row.get("tainted") else ""
         metrics = row.get("metrics", {})
         tests: dict[str, Any] = metrics.get("test", {})
         shown: dict[str, Any] = tests.get("generated") or next(iter(tests.values()), {})

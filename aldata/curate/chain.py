@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -59,12 +59,21 @@ def members(manifests: Sequence[Manifest]) -> dict[Role, list[str]]:
             elif entry.call not in settled:
                 known[entry.call] = entry.role
                 settled |= {entry.call} if entry.status == "accepted" else set()
-    retracted = {item.call for manifest in manifests for item in manifest.retracted}
+    retracted = retracted_in(manifests)
     roles: dict[Role, list[str]] = {"train": [], "valid": [], "probe": [], "none": []}
     for call, role in known.items():
         if call not in retracted:
             roles[role].append(call)
     return roles
+
+
+def retracted_in(manifests: Iterable[Manifest]) -> set[str]:
+    """Calls that are retracted at the end of a chain (root first)."""
+    gone: set[str] = set()
+    for manifest in manifests:
+        gone |= {item.call for item in manifest.retracted}
+        gone -= {item.call for item in manifest.restored}
+    return gone
 
 
 def _same_role(known: Role, entry: Entry, generation: str) -> None:

@@ -10,7 +10,7 @@ from aldata import digest
 from aldata.artifacts.documents import Entry, Manifest, Parent, Retraction
 from aldata.artifacts.frames import Labels
 from aldata.artifacts.schema import PURPOSES, STATUSES
-from aldata.curate.chain import Lineage, check_retractions
+from aldata.curate.chain import Lineage, check_retractions, retracted_in
 from aldata.curate.mixing import refuse_offsets, set_apart
 from aldata.curate.placement import Placed, place
 from aldata.curate.roles import Unit, split
@@ -53,22 +53,24 @@ def curate(
         )
     labels = _one_row_per_call(labels, generation)
     refuse_offsets(labels, lineage, settings, generation)
-    already = {item.call for manifest in lineage.manifests for item in manifest.retracted}
+    already = retracted_in(lineage.manifests)
     check_retractions(
         [item.call for item in settings.retract], lineage.calls | set(labels.call_ids), generation
     )
+    gone = already | {item.call for item in settings.retract}
     return Manifest(
         generation=generation,
         parent=Parent(generation=parent.generation, manifest=parent.digest) if parent else None,
         theory_id=theory_id,
         species=sorted(species),
         entries=_entries(labels, lineage, settings, generation, random_seed),
-        retracted=_new_retractions(settings.retract, already),
+        retracted=_first_of_each([i for i in settings.retract if i.call not in already]),
+        restored=_first_of_each([item for item in settings.restore if item.call in gone]),
     )
 
 
-def _new_retractions(asked: list[Retraction], already: set[str]) -> list[Retraction]:
-    first = {item.call: item for item in reversed(asked) if item.call not in already}
+def _first_of_each(items: list[Retraction]) -> list[Retraction]:
+    first = {item.call: item for item in reversed(items)}
     return [first[call] for call in sorted(first)]
 
 

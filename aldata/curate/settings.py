@@ -27,6 +27,18 @@ class CurateSettings(Record):
         default=[],
         description="calls (id and reason) not to be used any more, from this generation on",
     )
+    restore: list[Retraction] = Field(
+        default=[],
+        description="retracted calls (id and reason) to be used again, from this generation on",
+    )
+    obey: list[str] = Field(
+        default=[],
+        description="retractions to obey from this generation on: ids of files in retractions/, which "
+        "`aldata retract` writes",
+    )
+    revoke: list[str] = Field(
+        default=[], description="ids of retractions that hold no more, from this generation on"
+    )
     mix: list[str] = Field(
         default=[],
         description="names of `label.fallbacks` whose answers may be trained on like the others",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,16 @@ def next_name(parameters: Parameters) -> str:
     return f"g{max(numbers, default=-1) + 1:03d}"
 
 
-def add_generation(path: Path, parameters: Parameters, name: str, parent: str) -> None:
+def add_generation(
+    path: Path,
+    parameters: Parameters,
+    name: str,
+    parent: str,
+    changes: Mapping[str, dict[str, Any]] | None = None,
+) -> None:
     """Add an entry with every verb's key (`{}`: nothing differs) to the plan in the file.
 
+    changes : settings of verbs that differ from the default.
     Raises InvalidParameters when the name is taken or the parent is not there; the file is then
     unchanged.
     """
@@ -35,7 +43,7 @@ def add_generation(path: Path, parameters: Parameters, name: str, parent: str) -
             where=f"{path.name}: generations",
             expected=f"one of: {', '.join([SEED, *parameters.generations])}",
         )
-    entry: dict[str, Any] = {"parent": parent, **{verb: {} for verb in VERBS}}
+    entry: dict[str, Any] = {"parent": parent, **{verb: {} for verb in VERBS}, **(changes or {})}
     content = parameters.content()
     content["generations"] = {**content["generations"], name: entry}
     Parameters.checked(content, path.name)

@@ -43,11 +43,11 @@ BEHAVIOUR: dict[str, int] = {
     "describe": 2,
     "acquire": 5,
     "label": 3,
-    "curate": 2,
+    "curate": 3,
     "train": 2,
     "calibrate": 2,
     "evaluate": 2,
-    "record": 1,
+    "record": 2,
 }
 """Behaviour version per verb. It rises when the same input would give another result, and only then:
 a project's stages depend on it in place of the library's code."""

@@ -47,6 +47,8 @@ def to_mace(checkpoint: Checkpoint, member: int = 0, dtype: str = "float64") -> 
     """One member as a `mace.modules.ScaleShiftMACE`, for LAMMPS and whatever else reads mace-torch.
 
     Its atomic energies are E0 plus the fitted shift of each element, so its total energies are ours.
+    The attribute `aldata_checkpoint` goes into what `torch.save` writes: `aldata audit model FILE`
+    finds the checkpoint by it, without loading the file.
     """
     from aldata.potentials.network import Network
 
@@ -63,6 +65,7 @@ def to_mace(checkpoint: Checkpoint, member: int = 0, dtype: str = "float64") -> 
         own = model.state_dict()
         own.update({k: v[0].reshape(own[k].shape).to(own[k].dtype) for k, v in named.items()})
         model.load_state_dict(own)
+    model.aldata_checkpoint = f"aldata-checkpoint:{checkpoint.digest}"
     return model
 
 

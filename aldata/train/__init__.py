@@ -8,7 +8,7 @@ from aldata.train.settings import TrainSettings
 
 if TYPE_CHECKING:
     from aldata.train.ensemble import Trained, TrainingFrames, train
-    from aldata.train.tracking import Context, RunIds, track
+    from aldata.train.tracking import Context, RunIds, tags_of, track
     from aldata.train.updating import Parent
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "TrainSettings",
     "Trained",
     "TrainingFrames",
+    "tags_of",
     "track",
     "train",
 ]
@@ -33,7 +34,7 @@ def __getattr__(name: str) -> Any:
         from aldata.train.updating import Parent
 
         return Parent
-    if name in ("Context", "RunIds", "track"):
+    if name in ("Context", "RunIds", "tags_of", "track"):
         from aldata.train import tracking
 
         return getattr(tracking, name)

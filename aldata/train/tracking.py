@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aldata.errors import ProjectError
 from aldata.train.loop import Progress
 from aldata.train.settings import TrainSettings
 
@@ -73,6 +74,41 @@ def track(
             stacklevel=2,
         )
         return None
+
+
+def tags_of(root: Path, uri: str | None, runs: Sequence[str]) -> dict[str, dict[str, str] | None]:
+    """Tags of runs by their id; None for a run that is not there, or was deleted.
+
+    root, uri : as in `Context`. Raises ProjectError where the tracking store cannot be asked.
+    """
+    context = Context(root=root, uri=uri, dataset="")
+    if uri is None and not (root / "mlflow.db").is_file():
+        raise ProjectError("there is no tracking store", where=str(root / "mlflow.db"))
+    try:
+        with _quiet():
+            return _tags(context, runs)
+    except Exception as problem:  # MLflow, its database drivers and HTTP raise what they like
+        raise ProjectError(
+            f"cannot be asked ({type(problem).__name__})", where=context.tracking_uri
+        ) from problem
+
+
+def _tags(context: Context, runs: Sequence[str]) -> dict[str, dict[str, str] | None]:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    client = MlflowClient(tracking_uri=context.tracking_uri)
+    found: dict[str, dict[str, str] | None] = {}
+    for run in runs:
+        try:
+            known = client.get_run(run)
+        except MlflowException as problem:
+            if problem.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            found[run] = None
+            continue
+        found[run] = dict(known.data.tags) if known.info.lifecycle_stage == "active" else None
+    return found
 
 
 @contextmanager

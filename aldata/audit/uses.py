@@ -1,0 +1,247 @@
+"""Which calls a model rests on, and which data sets and models a call has reached.
+
+Both directions are one walk: down the tree of data sets, each a delta on its parent's, with what every
+call is used for kept up to date and taken back on the way up. It costs as much as there are rows, not
+rows times generations.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aldata.audit.graph import Graph, Manifest, Recorded
+
+USES: dict[str, str] = {
+    "train": "its weights were fitted to it",
+    "valid": "it decided when training had converged, and which weights stay",
+    "probe": "its calibration was fitted to it",
+    "isolated_atom": "it gave the energy of an isolated atom, from which all energies count",
+    "inherited": "retracted since, but its weights go on from a model that was trained on it",
+}
+"""What a model can use a call for."""
+
+LEARNED = ("train", "valid")
+
+Row = tuple[int, str, str, str]
+"""Call (id in the index), status, role and purpose of one entry of a data set."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a data set did to one call, to be taken back."""
+
+    call: int
+    role: str | None
+    settled: bool
+    retracted: bool
+
+
+class State:
+    """What every call is used for after the data sets of a chain."""
+
+    def __init__(self) -> None:
+        self.role: dict[int, str] = {}
+        self.settled: set[int] = set()
+        self.retracted: set[int] = set()
+        self.atoms: set[int] = set()
+        self.tests: set[int] = set()
+        self.counts: Counter[str] = Counter()
+
+    def use(self, call: int) -> str | None:
+        """What a model of this data set uses a call for directly; None for nothing."""
+        if call in self.atoms:
+            return "isolated_atom"
+        if call in self.retracted:
+            return None
+        role = self.role.get(call)
+        return role if role in ("train", "valid", "probe") else None
+
+    def uses(self) -> dict[int, str]:
+        """All calls that a model of this data set uses directly."""
+        found = {call: self.use(call) for call in [*self.role]}
+        return {call: use for call, use in found.items() if use is not None}
+
+    def apply(
+        self, rows: Iterable[Row], retracted: Iterable[int], restored: Iterable[int], root: bool
+    ) -> tuple[list[Change], dict[int, str]]:
+        """Take in a data set; what to take back later, and the learned calls that were lost.
+
+        A call keeps the role with which it was first accepted.
+        """
+        changes: list[Change] = []
+        lost: dict[int, str] = {}
+        for call, status, role, purpose in rows:
+            if call in self.settled:
+                continue
+            changes.append(self._begun(call))
+            self.role[call] = role
+            if status == "accepted":
+                self.settled.add(call)
+                if root and purpose == "isolated_atom":
+                    self.atoms.add(call)
+                if root and purpose == "test":
+                    self.tests.add(call)
+            self._ended(call)
+        for gone, calls in ((True, retracted), (False, restored)):
+            for call in calls:
+                before = self.use(call)
+                changes.append(self._begun(call))
+                (self.retracted.add if gone else self.retracted.discard)(call)
+                self._ended(call)
+                if gone and before in LEARNED:
+                    lost[call] = str(before)
+        return changes, lost
+
+    def undo(self, changes: list[Change]) -> None:
+        """Take a data set back."""
+        for change in reversed(changes):
+            call = change.call
+            self._count(call, -1)
+            if change.role is None:
+                self.role.pop(call, None)
+            else:
+                self.role[call] = change.role
+            if not change.settled:
+                self.settled.discard(call)
+                self.atoms.discard(call)
+                self.tests.discard(call)
+            (self.retracted.add if change.retracted else self.retracted.discard)(call)
+            self._count(call, 1)
+
+    def _begun(self, call: int) -> Change:
+        self._count(call, -1)
+        return Change(call, self.role.get(call), call in self.settled, call in self.retracted)
+
+    def _ended(self, call: int) -> None:
+        self._count(call, 1)
+
+    def _count(self, call: int, step: int) -> None:
+        if call in self.role:
+            self.counts[self.use(call) or ("retracted" if call in self.retracted else "none")] += (
+                step
+            )
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One data set on the walk: the state behind it, its own rows, and what its models inherited."""
+
+    manifest: Manifest
+    state: State
+    own: list[Row]
+    inherited: dict[str, dict[int, str]]
+
+
+def walk(
+    graph: Graph, calls: Iterable[int] | None, only: set[str] | None = None
+) -> Iterator[Visit]:
+    """Visit data sets, parents first; each visit is valid until the next.
+
+    calls : the calls that are followed; None for all. only : digests of the data sets to visit.
+    """
+    rows = _rows(graph, calls, only)
+    chosen = None if calls is None else set(calls)
+    state = State()
+    inherited: dict[str, dict[int, str]] = {}
+    stack: list[tuple[str, list[Change] | None]] = [(d, None) for d in graph.children[None]]
+    while stack:
+        digest, changes = stack.pop()
+        if changes is not None:
+            state.undo(changes)
+            continue
+        if only is not None and digest not in only:
+            continue
+        manifest = graph.manifests[digest]
+        own = rows.get(manifest.blob, [])
+        gone, back = (_ids(graph, manifest, key, chosen) for key in ("retracted", "restored"))
+        changes, lost = state.apply(own, gone, back, manifest.parent is None)
+        stack.append((digest, changes))
+        for record in graph.of_manifest[digest]:
+            _inherit(graph, record, state, lost, inherited)
+        yield Visit(manifest, state, own, inherited)
+        stack += [(child, None) for child in graph.children[digest]]
+
+
+def _inherit(
+    graph: Graph,
+    record: Recorded,
+    state: State,
+    lost: dict[int, str],
+    inherited: dict[str, dict[int, str]],
+) -> None:
+    """What a model knows by going on from its parent's weights, and no longer from its data set."""
+    if not record.trained or record.activity("train").get("update") in (None, "retrain"):
+        return
+    for parent in record.used("train", "checkpoint.zarr").values():
+        if parent in graph.of_checkpoint:
+            known = {**inherited.get(parent, {}), **lost}
+            kept = {call: use for call, use in known.items() if state.use(call) is None}
+            inherited[str(record.checkpoint)] = kept
+
+
+def _rows(
+    graph: Graph, calls: Iterable[int] | None, only: set[str] | None
+) -> Mapping[int, list[Row]]:
+    """Entries by the id of the data set in the index, in their order."""
+    found: dict[int, list[Row]] = defaultdict(list)
+    columns = "SELECT blob, entries.call, status, role, purpose FROM entries"
+    if calls is not None:
+        choose(graph, calls)
+        query = f"{columns} JOIN chosen ON chosen.call = entries.call ORDER BY entries.rowid"
+        for blob, *row in graph.index.rows(query):
+            found[blob].append(tuple(row))
+        return found
+    for digest in graph.manifests if only is None else only:
+        blob = graph.manifests[digest].blob
+        query = f"{columns} WHERE blob = ? ORDER BY rowid"
+        found[blob] = [row[1:] for row in graph.index.rows(query, (blob,))]
+    return found
+
+
+def choose(graph: Graph, calls: Iterable[int]) -> None:
+    """Fill the table `chosen` of this connection."""
+    connection = graph.index.connection
+    connection.execute("CREATE TEMP TABLE IF NOT EXISTS chosen (call INTEGER PRIMARY KEY)")
+    connection.execute("DELETE FROM chosen")
+    connection.executemany("INSERT OR IGNORE INTO chosen VALUES (?)", ((c,) for c in calls))
+
+
+def _ids(graph: Graph, manifest: Manifest, key: str, chosen: set[int] | None) -> list[int]:
+    """Ids in the index of the calls that a data set takes back or restores."""
+    items: list[dict[str, Any]] = manifest.content.get(key, [])
+    hashes = [(bytes.fromhex(item["call"]),) for item in items]
+    query = "SELECT id FROM calls WHERE call = ?"
+    found = [row[0] for value in hashes for row in graph.index.rows(query, value)]
+    return [call for call in found if chosen is None or call in chosen]
+
+
+def uses_of(graph: Graph, record: Recorded) -> dict[int, str]:
+    """Every call that a recorded model uses, by id in the index, and what for.
+
+    Empty for a generation without a trained checkpoint.
+    """
+    if not record.trained or record.manifest not in graph.manifests:
+        return {}
+    chain, _ = graph.chain(str(record.manifest))
+    found: dict[int, str] = {}
+    for visit in walk(graph, None, {manifest.digest for manifest in chain}):
+        if visit.manifest.digest == record.manifest:
+            inherited = visit.inherited.get(str(record.checkpoint), {})
+            found = {**dict.fromkeys(inherited, "inherited"), **visit.state.uses()}
+    if record.calibration is None:  # not yet made
+        found = {call: use for call, use in found.items() if use != "probe"}
+    return found
+
+
+def counted(record: Recorded, visit: Visit) -> dict[str, int]:
+    """How many of the followed calls a recorded model uses, by what for."""
+    if not record.trained:
+        return {}
+    counts = {use: visit.state.counts[use] for use in USES}
+    counts["inherited"] = len(visit.inherited.get(str(record.checkpoint), {}))
+    if record.calibration is None:
+        counts["probe"] = 0
+    return {use: count for use, count in counts.items() if count}
