@@ -80,10 +80,10 @@ def environment() -> dict[str, str]:
 def repro(folder: Path, **extra: str) -> int:
     """Run `dvc repro` in `folder` with its output on this terminal; returns its exit code.
 
-    The same as the program does, in less time: see `aldata.store.lock_file`.
+    The same as the program does, in less time: see `aldata.store.dvc`.
     """
     return subprocess.run(
-        [sys.executable, "-m", "aldata.store.lock_file", "repro"],
+        [sys.executable, "-m", "aldata.store.dvc", "repro"],
         cwd=folder,
         env={**environment(), **extra},
         check=False,

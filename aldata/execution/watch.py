@@ -127,10 +127,13 @@ def _command(pid: int) -> list[str]:
 
 
 def _runs(command: Sequence[str], program: str) -> bool:
-    """Whether a command line is `program`, `python .../program` or `python -m program`.
+    """Whether a command line is `program`, `python .../program` or `python -m [package.]program`.
 
     A path that merely contains the name (a folder called dvc) is not the program.
     """
+    if "-m" in command[1:6]:
+        module = command[command.index("-m") + 1 :][:1]
+        return [name.rpartition(".")[2] for name in module] == [program]
     words = [word for word in command[:6] if not word.startswith("-")][:2]
     return any(Path(word).name in (program, f"{program}.exe") for word in words)
 

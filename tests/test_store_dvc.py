@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from aldata.store.lock_file import HEAD, blocks_of
+from aldata.store.dvc import HEAD, blocks_of
 
 PIPELINE = """
 stages:
@@ -44,7 +44,7 @@ def project(folder: Path) -> Path:
 def test_the_file_has_the_bytes_that_dvc_writes(tmp_path: Path) -> None:
     theirs, ours = project(tmp_path / "theirs"), project(tmp_path / "ours")
     for text, number in [("first", 1e-8), ("true", 2.5)]:
-        for folder, module in ((theirs, "dvc"), (ours, "aldata.store.lock_file")):
+        for folder, module in ((theirs, "dvc"), (ours, "aldata.store.dvc")):
             write_params(folder, text, number)
             run(folder, sys.executable, "-m", module, "repro", "-q")
         written = (ours / "dvc.lock").read_text()
@@ -74,6 +74,6 @@ def test_what_dvc_did_not_write_is_left_to_dvc(tmp_path: Path) -> None:
     lock = folder / "dvc.lock"
     lock.write_text("# a remark\n" + lock.read_text())
     write_params(folder, "second", 1.0)
-    run(folder, sys.executable, "-m", "aldata.store.lock_file", "repro", "-q")
+    run(folder, sys.executable, "-m", "aldata.store.dvc", "repro", "-q")
     assert lock.read_text().startswith("# a remark\n")
     run(folder, sys.executable, "-m", "dvc", "status", "-q")

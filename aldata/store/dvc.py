@@ -1,4 +1,4 @@
-"""DVC, with a `dvc.lock` that is written one stage at a time: `python -m aldata.store.lock_file repro`.
+"""DVC, with a `dvc.lock` that is written one stage at a time: `python -m aldata.store.dvc repro`.
 
 After every stage DVC reads and writes the whole file through a YAML parser that keeps comments: 5 s per
 stage at fifty generations, most of what one more generation costs there. Here the other stages' text
