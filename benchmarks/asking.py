@@ -75,7 +75,8 @@ def trajectory(temperature: float, frames: int, seed: int) -> list[Atoms]:
     rng = np.random.default_rng(seed)
     found: list[Atoms] = []
     while len(found) < frames:
-        atoms = Octahedron("Cu", 3, cutoff=1)[:8]
+        cluster = Octahedron("Cu", 3, cutoff=1)
+        atoms = Atoms(cluster.numbers[:8], cluster.positions[:8])
         atoms.numbers[rng.choice(8, 2, replace=False)] = 79
         atoms.calc = EMT()
         MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)

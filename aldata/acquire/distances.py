@@ -47,20 +47,35 @@ def nearest(
     vectors of the same group are not compared. `below` (n,): distances that are known already; what
     is not nearer than these is not looked at, and they are returned where nothing is nearer.
     """
-    best = np.full(len(vectors), np.inf) if below is None else np.square(below)
-    if len(others) == 0 or len(vectors) == 0:
-        return np.sqrt(best)
-    # distances do not change with the origin, but rounding does: near the vectors it is small
-    some = others[:: max(1, len(others) // SAMPLED)]
-    origin = np.asarray(np.mean(some, axis=0, dtype=np.float64))
-    columns = [_Side.of(others[part], origin, -2.0) for part in _blocks(len(others), 4 * BLOCK)]
-    for rows in _blocks(len(vectors), BLOCK):
-        ours = _Side.of(vectors[rows], origin, 1.0)
-        for part, theirs in zip(_blocks(len(others), 4 * BLOCK), columns, strict=True):
-            same = None if apart is None else apart[0][rows][:, None] == apart[1][part][None, :]
-            best[rows] = _closer(ours, theirs, best[rows], same)
-    distance = np.sqrt(best)
-    return np.where(distance < SAME, 0.0, distance)
+    return Compared(vectors, BLOCK).nearest(others, apart, below)
+
+
+class Compared:
+    """Vectors (n, feature) that are compared with others, once or again and again.
+
+    block : how many are compared at a time; many when the others are few.
+    """
+
+    def __init__(self, vectors: Vectors, block: int) -> None:
+        self._count = len(vectors)
+        some = vectors[:: max(1, len(vectors) // SAMPLED)]
+        # distances do not change with the origin, but rounding does: near the vectors it is small
+        self._origin = np.asarray(np.mean(some, axis=0, dtype=np.float64)) if len(some) else 0.0
+        parts = _blocks(self._count, block)
+        self._sides = [(rows, _Side.of(vectors[rows], self._origin, 1.0)) for rows in parts]
+
+    def nearest(
+        self, others: Vectors, apart: tuple[Any, Any] | None = None, below: Float | None = None
+    ) -> Float:
+        """See the function of this name."""
+        best = np.full(self._count, np.inf) if below is None else np.square(below)
+        for part in _blocks(len(others), 4 * BLOCK):
+            theirs = _Side.of(others[part], self._origin, -2.0)
+            for rows, ours in self._sides:
+                same = None if apart is None else apart[0][rows][:, None] == apart[1][part][None, :]
+                best[rows] = _closer(ours, theirs, best[rows], same)
+        distance = np.sqrt(best)
+        return np.where(distance < SAME, 0.0, distance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +91,13 @@ class _Side:
     norm2: Float
 
     @classmethod
-    def of(cls, vectors: Vectors, origin: Float, factor: float) -> _Side:
-        moved = np.asarray(vectors - origin, dtype=np.float32)
+    def of(cls, vectors: Vectors, origin: Float | float, factor: float) -> _Side:
+        single = np.empty((len(vectors), vectors.shape[1] + 1), dtype=np.float32)
+        moved = single[:, :-1]
+        np.subtract(vectors, origin, out=moved, casting="same_kind")
         norm2 = np.einsum("ij,ij->i", moved, moved, dtype=np.float64)
-        last = np.ones(len(moved)) if factor == 1.0 else norm2
-        single = np.column_stack([factor * moved, last]).astype(np.float32)
+        moved *= factor
+        single[:, -1] = 1.0 if factor == 1.0 else norm2
         return cls(vectors, single, norm2)
 
 

@@ -10,9 +10,33 @@ from __future__ import annotations
 
 import numpy as np
 
-from aldata.acquire.known import Known, closer, environments
+from aldata.acquire.distances import Compared
+from aldata.acquire.known import Environments, Known, environments
 from aldata.acquire.pool import Float, Integer, Pool, largest_per_frame
 from aldata.artifacts.frames import Descriptors
+
+TOGETHER = 8192
+"""Environments compared at a time with the few of a pick."""
+
+
+class Members:
+    """Some frames whose environments are compared with pick after pick: ready for it, in memory."""
+
+    def __init__(self, described: Descriptors) -> None:
+        self.offsets = described.offsets
+        self._elements = {
+            int(number): (atoms, Compared(described.descriptor[atoms], TOGETHER))
+            for number in np.unique(described.numbers)
+            if len(atoms := np.flatnonzero(described.numbers == number))
+        }
+
+    def closer(self, known: Environments, below: Float) -> Float:
+        """`below` (atom,), or the distance of each atom to the nearest known one where smaller."""
+        found = np.array(below)
+        for number, (atoms, compared) in self._elements.items():
+            if number in known:
+                found[atoms] = compared.nearest(known[number], below=below[atoms])
+        return found
 
 
 class Frontier(Known):
@@ -43,7 +67,7 @@ class Frontier(Known):
         self._picked.append(self._pool.take(np.array([row])).described)
         self._bound[row] = -1.0
         self._seen[row] = np.iinfo(np.int32).max
-        self._update(self._front, self._described, len(self._picked) - 1)
+        self._update(self._front, self._members, len(self._picked) - 1)
 
     def _renew(self) -> None:
         """Make the farthest candidates the front, and bring it up to date."""
@@ -53,9 +77,9 @@ class Frontier(Known):
         others = np.ones(len(self._bound), dtype=bool)
         others[self._front] = False
         self._others = float(self._bound[others].max(initial=-1.0))
-        self._described = self._pool.take(self._front).described
+        self._members = Members(self._pool.take(self._front).described)
         if len(self._front):
-            self._update(self._front, self._described, int(self._seen[self._front].min()))
+            self._update(self._front, self._members, int(self._seen[self._front].min()))
 
     def _refresh_the_most_promising(self) -> None:
         """Bring bounds up to date until none that is old could be the largest."""
@@ -68,18 +92,18 @@ class Frontier(Known):
             if len(old) > self._size:
                 old = old[np.argpartition(-self._bound[old], self._size - 1)[: self._size]]
             rows = np.sort(old).astype(np.int64)
-            described = self._pool.take(rows).described
-            self._update(rows, described, int(self._seen[rows].min()))
+            members = Members(self._pool.take(rows).described)
+            self._update(rows, members, int(self._seen[rows].min()))
 
-    def _update(self, rows: Integer, described: Descriptors, since: int) -> None:
+    def _update(self, rows: Integer, members: Members, since: int) -> None:
         """Take the picks from number `since` on into account for these rows."""
         if len(rows) == 0 or since >= len(self._picked):
             return
         places = _atoms_of(self._offsets, rows)
-        found = closer(described, environments(*self._picked[since:]), self._distance[places])
+        found = members.closer(environments(*self._picked[since:]), self._distance[places])
         self._distance[places] = found
         open_rows = self._bound[rows] >= 0
-        now = largest_per_frame(found, described.offsets)
+        now = largest_per_frame(found, members.offsets)
         self._bound[rows[open_rows]] = now[open_rows]
         self._seen[rows[open_rows]] = len(self._picked)
 
