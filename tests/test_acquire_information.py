@@ -152,6 +152,24 @@ def test_noise_is_not_chased() -> None:
     assert set(np.argsort(-total)[:4].tolist()) == {4, 5, 6, 7}
 
 
+def test_the_noise_of_a_models_frames_is_not_chased(model: OneModel) -> None:
+    """The same on rows of a MACE: each frame twice, once with labels ten times as noisy."""
+    posterior, clean, noisy, spread = model.posterior(1e-6), [], [], []
+    frames = as_configurations([from_atoms(ethanol(s, 0.15)) for s in range(30, 35)])
+    for rows in model.rows(frames, batch_size=1):
+        energy = posterior.whitened(rows.energy)[0]
+        forces = posterior.whitened(rows.forces.reshape(-1, rows.forces.shape[-1]))
+        clean.append(gram(energy, forces, SIGMA_E, SIGMA_F))
+        noisy.append(gram(energy, forces, 10 * SIGMA_E, 10 * SIGMA_F))
+        spread.append(np.square(forces).sum())
+    rows, _ = greedy(np.stack([*noisy, *clean]), 5)
+    assert set(rows.tolist()) == {5, 6, 7, 8, 9}
+    # negative control: by total variance the noisy copy of each frame comes before its clean one
+    total = np.array(spread + spread)
+    total += 27 * np.array([100.0] * 5 + [1.0] * 5) * SIGMA_F**2
+    assert (total[:5] > total[5:]).all()
+
+
 def test_more_picks_than_frames_are_all_frames(grams: np.ndarray) -> None:
     rows, _ = greedy(grams, 50)
     assert sorted(rows.tolist()) == list(range(8))

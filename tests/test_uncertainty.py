@@ -14,7 +14,10 @@ from scipy.stats import chi2
 
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.conversion import from_atoms
-from aldata.artifacts.frames import Configurations, Predictions, as_configurations
+from aldata.artifacts.documents import Noise
+from aldata.artifacts.frames import Configurations, Labels, Predictions, as_configurations
+from aldata.artifacts.schema import PURPOSES
+from aldata.calibrate import CalibrateSettings, calibrate
 from aldata.errors import InvalidInput
 from aldata.potentials import Committee, UncertaintySettings, predict
 from aldata.potentials.posterior import Posterior
@@ -262,6 +265,62 @@ def test_a_known_sigma_is_recovered() -> None:
     assert low < np.sum(z2) < high
     # negative control: sigma taken 1.5 times too small is found out
     assert not low < np.sum(z2) * 1.5**2 < high
+
+
+def test_updates_of_a_models_belief_are_one_by_one_what_they_are_together(
+    trained: Checkpoint,
+) -> None:
+    """The same on the rows of a MACE: label by label, or all at once; variances never rise."""
+    model, accuracy = OneModel(trained), 0.1
+    before = model.posterior(1e-6)
+    new = [found.forces.reshape(-1, len(model.mean)) for found in model.rows(columns(ethanol(80)))]
+    design = np.concatenate(new) / accuracy
+    seen = np.concatenate([f.energy for f in model.rows(columns(ethanol(81), copper(82)))])
+    step, last = before, before.variances(seen)
+    for row in design:
+        step = step.updated(row[None])
+        now = step.variances(seen)
+        assert (now <= last * (1 + 1e-9)).all()
+        last = now
+    batch = before.updated(design)
+    np.testing.assert_allclose(last, batch.variances(seen), rtol=1e-8)
+    # negative control: labels that count twice are another belief
+    assert (batch.updated(design).variances(seen) < last * (1 - 1e-3)).any()
+
+
+def test_the_known_uncertainty_of_a_model_is_recovered(trained: Checkpoint) -> None:
+    """Labels drawn from the belief of a MACE, 1.7 times as wide, with noise of known size.
+
+    Negative control: with the noise left out of the account the factor is too large.
+    """
+    frames, rng = columns(*(ethanol(s) for s in range(100, 160))), np.random.default_rng(4)
+    settings = UncertaintySettings(method="last_layer")
+    found, model = predict(trained, frames, settings), OneModel(trained)
+    draws = 1.7 * model.posterior(settings.ridge).draws(60, rng)
+    pieces = list(model.rows(frames, batch_size=1))
+    energy = found.energy + [float(p.energy[0] @ d) for p, d in zip(pieces, draws, strict=True)]
+    forces = [p.forces @ d for p, d in zip(pieces, draws, strict=True)]
+    sigma = (
+        float(np.sqrt(found.energy_variance.mean())),
+        float(np.sqrt(found.force_covariance.mean())),
+    )
+    noise = Noise(theory_id="t", sigma_energy=sigma[0], sigma_forces=sigma[1], source="made")
+    labels = labelled([ethanol(s) for s in range(100, 160)])
+    answers = {
+        "purpose": np.full(60, PURPOSES.index("probe")),
+        "energy": energy + sigma[0] * rng.normal(size=60),
+        "forces": found.forces + np.concatenate(forces) + sigma[1] * rng.normal(size=(540, 3)),
+    }
+    labels = Labels.from_arrays({**labels.arrays, **answers}, labels.attributes)
+    right, wrong = (
+        calibrate(found, labels, each, CalibrateSettings(), None, "g000")
+        for each in (noise, noise.model_copy(update={"sigma_energy": 0.0, "sigma_forces": 0.0}))
+    )
+    low, high = np.sqrt(chi2.ppf([1e-3, 1 - 1e-3], 60) / 60) * np.sqrt(1.7**2 + 1)
+    assert low**2 - 1 < right.energy.alpha**2 < high**2 - 1
+    assert right.forces.alpha == pytest.approx(1.7, rel=0.15)
+    assert wrong.energy.alpha > right.energy.alpha
+    assert wrong.forces.alpha > right.forces.alpha
 
 
 @pytest.mark.parametrize("method", ["last_layer", "shallow"])
