@@ -128,6 +128,7 @@ class World:
     pool: Labels
     first: Labels
     tests: dict[str, Labels]
+    models: dict[int, Checkpoint] = field(default_factory=dict)
 
     @classmethod
     def of(cls, seed: int) -> World:
@@ -157,12 +158,20 @@ class Run:
     calibration: Calibration | None = None
 
     def trained(self) -> Checkpoint:
-        """Train anew on everything that was learned from so far; every sixth frame validates."""
+        """Train anew on everything that was learned from so far; every sixth frame validates.
+
+        What all runs begin with is trained once.
+        """
         count = len(self.train)
+        if count in self.world.models:
+            return self.world.models[count]
         roles = ["valid" if k % 6 == 5 else "train" for k in range(count)]
         data = TrainingFrames(self.train, roles, np.array(SPECIES), np.zeros(2), "00" * 32)
         here: Callable[[Any, Any], Any] = lambda function, jobs: [function(j) for j in jobs]  # noqa: E731
-        return train(data, TRAINING, [self.world.seed], here).checkpoint
+        found = train(data, TRAINING, [self.world.seed], here).checkpoint
+        if count == FIRST:
+            self.world.models[count] = found
+        return found
 
     def calibrated(self) -> Calibration:
         """On the probe frames so far; the factors of the round before while these are too few."""
