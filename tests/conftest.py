@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 from ase.build import bulk, molecule
-from projects import Project, entry_of, made
+from projects import Project, made
+
+from aldata import params
+from aldata.audit.retractions import due
 
 EMT_TEST = {
     "frames": 6,
@@ -48,19 +51,18 @@ def water(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="session")
 def grown(metal: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """`metal` with a branch g001b, which retracts a call of g000 and goes on from g000's weights, and
-    an experiment `chance`, in which g001 chooses at random; the branch is committed.
+    """`metal` after a retraction of a call of g000: a branch g001b, which obeys it and goes on from
+    g000's weights, and an experiment `chance`, in which g001 chooses at random. All is committed.
     """
     root = tmp_path_factory.mktemp("grown") / "project"
     shutil.copytree(metal.root, root, symlinks=True)
     project = Project(root)
     entries = project.json("g000", "dataset")["entries"]
     wrong = next(entry["call"] for entry in entries if entry["role"] == "train")
-    changes = {
-        "curate": {"retract": [{"call": wrong, "reason": "a wrong spin"}]},
-        "train": {"update": "warm_start"},
-    }
-    project.set({"generations.g001b": {**entry_of("g000"), **changes}})
+    project.ok("aldata", "retract", wrong, "--reason", "a wrong spin")
+    plan = params.load(root / "params.yaml")
+    changes = {"curate": due(root, plan, "g000"), "train": {"update": "warm_start"}}
+    params.add_generation(root / "params.yaml", plan, "g001b", "g000", changes)
     project.ok("dvc", "repro", "record@g001b")
     project.commit("a branch")
     change = "+generations.g001.acquire.strategy=random"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import pytest
 from projects import Project
 
 import aldata
-from aldata import audit
+from aldata import audit, params
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.documents import Manifest
 from aldata.artifacts.frames import Candidates, Labels, Selection
 from aldata.artifacts.schema import PURPOSES
 from aldata.audit.life import life_of
+from aldata.audit.retractions import due, retractions_of
 from aldata.cli.main import main
 
 
@@ -186,6 +188,83 @@ def test_git_alone_answers_as_well(grown: Project, tmp_path: Path) -> None:
     assert life["judged"] == []
     assert any("candidates of g001" in line for line in life["missing"])
     assert whole["judged"][0]["generation"] == "g001"
+
+
+def test_a_retraction_is_on_record_obeyed_and_leaves_its_models_tainted(grown: Project) -> None:
+    (retraction,) = retractions_of(grown.root)
+    wrong = retracted_in(grown)
+    assert retraction.calls == [wrong]
+    assert retraction.content["reason"] == "a wrong spin"
+    assert f"retractions/{retraction.id}.json" in grown.ok("git", "ls-files", "retractions")
+    (obeyed,) = grown.read(Manifest, "g001b").retracted
+    assert obeyed.reason == f"a wrong spin ({retraction.id})"
+    used = grown.json("g001b", "curate.activity")["used"]
+    assert f"retractions/{retraction.id}.json" in used
+    rows = {row["name"]: row for row in grown.status()["generations"]}
+    assert {name: row["tainted"] for name, row in rows.items()} == {
+        "g000": 1,
+        "g001": 1,
+        "g001b": 1,
+    }
+    graph = graph_of(grown)
+    found = model(graph, audit.found_model(graph, "g001"))
+    assert found["tainted"] == 1
+    (row,) = [row for row in found["calls"] if row["retracted"]]
+    assert (row["call"], row["retracted"]) == (wrong, obeyed.reason)
+    plan = params.load(grown.root / "params.yaml")
+    assert due(grown.root, plan, "g001") == {"obey": [retraction.id]}
+    assert due(grown.root, plan, "g001b") == {}
+
+
+def test_retract_shows_what_it_touches_then_rebuilds_from_there_and_can_be_revoked(
+    grown: Project,
+    copy_of: Callable[[Project], Project],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    project = copy_of(grown)
+    monkeypatch.chdir(project.root)
+    entries = project.json("g001", "dataset")["entries"]
+    graph = graph_of(project)
+    call = next(
+        entry["call"]
+        for entry in entries
+        if entry["role"] == "train"
+        # and which the experiment did not ask for as well
+        and len(audit.reach(graph, audit.selected(graph, [entry["call"]]))) == 1
+    )
+    before = project.ok("git", "status", "--porcelain")
+    assert main(["retract", call, "--dry-run", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["counts"] == {"models": 1, "calibrations": 1, "decisions": 0, "metrics": 1}
+    assert found["cost"]["from"] == found["cost"]["trained_again"] == ["g001"]
+    assert found["cost"]["training_seconds"] > 0
+    assert found["cost"]["calls_at_most"] == 0  # its own calls stay; nothing lies behind it
+    assert project.ok("git", "status", "--porcelain") == before
+    assert main(["retract", call]) == 1
+    assert "has a reason" in capsys.readouterr().err
+    assert main(["retract", call, "--reason", "no proof", "--from", "g009"]) == 1
+    assert main(["retract", call, "--reason", "no proof", "--from", "g001"]) == 0
+    assert "dvc repro" in capsys.readouterr().out
+    new = next(item for item in retractions_of(project.root) if item.calls == [call])
+    project.ok("dvc", "repro", "curate@g001")
+    manifest = project.read(Manifest, "g001")
+    assert [item.call for item in manifest.retracted] == [call]
+    assert main(["retract", "--list"]) == 0
+    assert f"{new.id}" in (text := capsys.readouterr().out)
+    assert "obeyed from g001 on" in text
+    assert main(["retract", "--revoke", new.id, "--reason", "the proof was found"]) == 0
+    assert "g001 obey it" in capsys.readouterr().out
+    assert main(["retract", "--revoke", new.id, "--reason", "again"]) == 1
+    assert "revoked already" in capsys.readouterr().err
+    plan = params.load(project.root / "params.yaml")
+    (old,) = retractions_of(grown.root)
+    assert due(project.root, plan, "g001") == {"obey": [old.id], "revoke": [new.id]}
+    file = project.root / "retractions" / f"{new.id}.json"
+    file.write_text(file.read_text().replace("no proof", "a proof"))
+    done = project.run("python", "-m", "pipelines.curate", "g001")
+    assert done.returncode == 1
+    assert f"is not the retraction {new.id}" in done.stderr
 
 
 def test_why_tells_the_life_of_a_configuration(

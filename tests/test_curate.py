@@ -16,9 +16,12 @@ from aldata.artifacts.frames import Configuration, Labels
 from aldata.curate import (
     CurateSettings,
     Lineage,
+    RetractionFile,
     check_results,
     curate,
+    expanded,
     members,
+    retracted_in,
     verify_chain,
 )
 from aldata.curate.fingerprints import fingerprint
@@ -307,6 +310,43 @@ def test_labels_of_another_theory_or_of_no_data_set_are_refused():
     both = Labels.concatenate([labels, stranger], labels.attributes)
     with pytest.raises(DamagedArtifact, match="1 labels are in no data set"):
         build(make_labels([molecule(9)]), Lineage([root], both), "g001")
+
+
+def test_a_retraction_can_be_taken_back_later():
+    labels = make_labels([molecule(k) for k in range(6)])
+    root = build(labels)
+    wrong = next(entry.call for entry in root.entries if entry.role == "train")
+    item = [Retraction(call=wrong, reason="wrong spin state")]
+    more = [make_labels([molecule(k)]) for k in (10, 11, 12)]
+    gone = build(more[0], following((root, labels)), "g001", retract=item)
+    lineage = following((root, labels), (gone, more[0]))
+    back = build(more[1], lineage, "g002", restore=item)
+    assert [gone.retracted, gone.restored, back.retracted, back.restored] == [item, [], [], item]
+    assert wrong not in members([root, gone])["train"]
+    assert wrong in members([root, gone, back])["train"]
+    assert retracted_in([root, gone]) == {wrong}
+    assert retracted_in([root, gone, back]) == set()
+    again = build(
+        more[2], following((root, labels), (gone, more[0]), (back, more[1])), "g003", retract=item
+    )
+    assert retracted_in([root, gone, back, again]) == {wrong}
+    assert "restored" not in root.content()
+    assert build(more[1], lineage, "g002").restored == []
+
+
+def test_named_retractions_stand_for_their_calls_in_this_lineage():
+    file = RetractionFile(
+        calls=["a", "b"], reason="bad host", selector=["host:n1"], since=None, known=[],
+        made="2026-01-01", by="x",
+    )  # fmt: skip
+    settings = CurateSettings(obey=[file.id])
+    found = expanded(settings, lambda _: file, {"a", "c"})
+    assert found.retract == [Retraction(call="a", reason=f"bad host ({file.id})")]
+    assert found.restore == found.obey == []
+    found = expanded(CurateSettings(revoke=[file.id]), lambda _: file, {"b"})
+    assert [item.call for item in found.restore] == ["b"]
+    with pytest.raises(DamagedArtifact, match="is not the retraction 0123"):
+        expanded(CurateSettings(obey=["0123"]), lambda _: file, {"a"})
 
 
 def test_settings_name_every_violation():

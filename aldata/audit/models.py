@@ -92,9 +92,6 @@ def audit_model(graph: Graph, record: Recorded) -> dict[str, Any]:
     chain, broken = graph.chain(str(record.manifest)) if record.manifest else ([], None)
     records = [graph.record_of(manifest, record) for manifest in chain]
     calls = _calls(graph, records, chain, uses_of(graph, record))
-    gone = taken_back(graph)
-    for row in calls:
-        row["retracted"] = gone.get(row.pop("id"))
     train = _document(graph, record, "train.activity")
     return {
         "generation": record.generation,
@@ -119,60 +116,37 @@ def _calls(
     graph: Graph, records: list[Recorded], chain: list[Manifest], uses: dict[int, str]
 ) -> list[dict[str, Any]]:
     """One row per call that is used, from the generation in which it was first accepted."""
-    rows, seen = [], set()
+    gone = taken_back(graph)
+    rows: list[dict[str, Any]] = []
+    seen: set[int] = set()
     for record, manifest in zip(records, chain, strict=True):
-        facts, picks = _facts(graph, record), _picks(graph, record)
-        query = (
-            "SELECT calls.id, calls.call, configuration, status, role, purpose, lineage "
-            "FROM entries JOIN calls ON calls.id = entries.call WHERE blob = ? ORDER BY entries.rowid"
-        )
-        for call, own, configuration, status, role, purpose, lineage in graph.index.rows(
-            query, (manifest.blob,)
-        ):
-            if call not in uses or call in seen or status != "accepted":
-                continue
-            seen.add(call)
-            rows.append(
-                {
-                    "id": call,
-                    "call": own.hex(),
-                    "configuration": configuration.hex(),
-                    "use": uses[call],
-                    "role": role,
-                    "generation": record.generation,
-                    "purpose": purpose,
-                    "lineage": lineage,
-                    "theory": manifest.content["theory_id"],
-                    "strategy": record.strategy,
-                    **picks.get(configuration, NOT_PICKED),
-                    **facts.get(call, NO_FACTS),
-                }
-            )
+        of_all = (record.generation, manifest.content["theory_id"], record.strategy)
+        documents = (record.blobs.get("calls", -1), record.blobs.get("selection", -1))
+        for found in graph.index.rows(CALLS, (*documents, manifest.blob)):
+            call = found[0]
+            if call in uses and call not in seen:
+                seen.add(call)
+                values = (uses[call], *of_all, gone.get(call), *found[1:])
+                rows.append(dict(zip(COLUMNS, values, strict=True)))
+    for row in rows:
+        row["probe"] = None if row["probe"] is None else bool(row["probe"])
     return rows
 
 
-FACTS = ("cpu_seconds", "wall_seconds", "host", "start", "end", "version")
-NO_FACTS: dict[str, Any] = dict.fromkeys(FACTS)
-NOT_PICKED: dict[str, Any] = dict.fromkeys(("rank", "score", "probe", "reason"))
-
-
-def _facts(graph: Graph, record: Recorded) -> dict[int, dict[str, Any]]:
-    """What is known of how the calls of a generation ran; imported labels never ran here."""
-    query = (
-        "SELECT call, cpu_seconds, wall_seconds, host, start, ended, version FROM facts "
-        "WHERE blob = ?"
-    )
-    rows = graph.index.rows(query, (record.blobs.get("calls", -1),))
-    return {row[0]: dict(zip(FACTS, row[1:], strict=True)) for row in rows}
-
-
-def _picks(graph: Graph, record: Recorded) -> dict[bytes, dict[str, Any]]:
-    query = "SELECT configuration, rank, score, probe, reason FROM picks WHERE blob = ?"
-    rows = graph.index.rows(query, (record.blobs.get("selection", -1),))
-    return {
-        row[0]: {"rank": row[1], "score": row[2], "probe": bool(row[3]), "reason": row[4]}
-        for row in rows
-    }
+COLUMNS = (
+    "use", "generation", "theory", "strategy", "retracted",
+    "call", "configuration", "role", "purpose", "lineage", "cpu_seconds", "wall_seconds", "host",
+    "start", "end", "version", "rank", "score", "probe", "reason",
+)  # fmt: skip
+CALLS = """
+SELECT calls.id, lower(hex(calls.call)), lower(hex(calls.configuration)), entries.role, purpose, lineage,
+    cpu_seconds, wall_seconds, host, start, ended, version, rank, score, probe, reason
+FROM entries JOIN calls ON calls.id = entries.call
+LEFT JOIN facts ON facts.blob = ? AND facts.call = entries.call
+LEFT JOIN picks ON picks.blob = ? AND picks.configuration = calls.configuration
+WHERE entries.blob = ? AND entries.status = 'accepted' ORDER BY entries.rowid
+"""
+"""The accepted calls of a data set; imported labels have no facts, the seed's no picks."""
 
 
 def _totals(calls: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

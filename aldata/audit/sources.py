@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import configparser
 import hashlib
+import json
 import re
 import subprocess
 from collections.abc import Mapping
@@ -113,6 +114,17 @@ class Sources:
         """The file of this content in DVC's cache on this machine, if it is there."""
         path = self.cache / "files" / "md5" / md5[:2] / md5[2:]
         return path if path.exists() else None
+
+    def holds(self, md5: str) -> bool:
+        """Whether DVC's cache here has this file, or this folder with all of its files."""
+        found = self.cached(md5)
+        if found is None or not md5.endswith(".dir"):
+            return found is not None
+        try:
+            rows = json.loads(found.read_bytes())
+            return all(self.cached(row["md5"]) is not None for row in rows)
+        except (OSError, ValueError, TypeError, KeyError):
+            return False
 
     @cached_property
     def cache(self) -> Path:

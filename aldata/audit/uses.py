@@ -8,8 +8,8 @@ rows times generations.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from aldata.audit.graph import Graph, Manifest, Recorded
@@ -23,20 +23,31 @@ USES: dict[str, str] = {
 }
 """What a model can use a call for."""
 
-LEARNED = ("train", "valid")
+DIRECT = frozenset({"train", "valid", "probe"})
+LEARNED = frozenset({"train", "valid"})
 
 Row = tuple[int, str, str, str]
 """Call (id in the index), status, role and purpose of one entry of a data set."""
 
 
 @dataclass(frozen=True)
-class Change:
-    """What a data set did to one call, to be taken back."""
+class Before:
+    """What a call was before a data set said something new of it."""
 
     call: int
     role: str | None
     settled: bool
     retracted: bool
+
+
+@dataclass
+class Change:
+    """What a data set did, to be taken back: calls that are new with it, and what others were."""
+
+    new: list[int] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    before: list[Before] = field(default_factory=list)
+    lost: dict[int, str] = field(default_factory=dict)
 
 
 class State:
@@ -54,75 +65,85 @@ class State:
         """What a model of this data set uses a call for directly; None for nothing."""
         if call in self.atoms:
             return "isolated_atom"
-        if call in self.retracted:
-            return None
         role = self.role.get(call)
-        return role if role in ("train", "valid", "probe") else None
+        return role if role in DIRECT and call not in self.retracted else None
 
     def uses(self) -> dict[int, str]:
         """All calls that a model of this data set uses directly."""
-        found = {call: self.use(call) for call in [*self.role]}
-        return {call: use for call, use in found.items() if use is not None}
+        found = {
+            call: role
+            for call, role in self.role.items()
+            if role in DIRECT and call not in self.retracted
+        }
+        return {**found, **dict.fromkeys(self.atoms, "isolated_atom")}
 
     def apply(
-        self, rows: Iterable[Row], retracted: Iterable[int], restored: Iterable[int], root: bool
-    ) -> tuple[list[Change], dict[int, str]]:
-        """Take in a data set; what to take back later, and the learned calls that were lost.
+        self, rows: Sequence[Row], retracted: Iterable[int], restored: Iterable[int], root: bool
+    ) -> Change:
+        """Take in a data set; what to take back later, and which learned calls were lost by it.
 
         A call keeps the role with which it was first accepted.
         """
-        changes: list[Change] = []
-        lost: dict[int, str] = {}
-        for call, status, role, purpose in rows:
-            if call in self.settled:
-                continue
-            changes.append(self._begun(call))
+        change = Change()
+        known = [row for row in rows if row[0] in self.role and row[0] not in self.settled]
+        new = {row[0]: row for row in rows if row[0] not in self.role}
+        self.role.update({call: row[2] for call, row in new.items()})
+        self.settled.update([call for call, row in new.items() if row[1] == "accepted"])
+        if root:
+            self._begin(new.values())
+        change.new = list(new)
+        change.counts = Counter(map(self._counted_as, new))
+        self.counts.update(change.counts)
+        for call, status, role, _ in known:
+            change.before.append(self._leave(call))
             self.role[call] = role
             if status == "accepted":
                 self.settled.add(call)
-                if root and purpose == "isolated_atom":
-                    self.atoms.add(call)
-                if root and purpose == "test":
-                    self.tests.add(call)
-            self._ended(call)
+            self.counts[self._counted_as(call)] += 1
         for gone, calls in ((True, retracted), (False, restored)):
             for call in calls:
-                before = self.use(call)
-                changes.append(self._begun(call))
+                use = self.use(call)
+                change.before.append(self._leave(call))
                 (self.retracted.add if gone else self.retracted.discard)(call)
-                self._ended(call)
-                if gone and before in LEARNED:
-                    lost[call] = str(before)
-        return changes, lost
+                if call in self.role:
+                    self.counts[self._counted_as(call)] += 1
+                if gone and use in LEARNED:
+                    change.lost[call] = str(use)
+        return change
 
-    def undo(self, changes: list[Change]) -> None:
+    def undo(self, change: Change) -> None:
         """Take a data set back."""
-        for change in reversed(changes):
-            call = change.call
-            self._count(call, -1)
-            if change.role is None:
-                self.role.pop(call, None)
-            else:
-                self.role[call] = change.role
-            if not change.settled:
+        for before in reversed(change.before):
+            call = before.call
+            self._leave(call)
+            if not before.settled:
                 self.settled.discard(call)
-                self.atoms.discard(call)
-                self.tests.discard(call)
-            (self.retracted.add if change.retracted else self.retracted.discard)(call)
-            self._count(call, 1)
+            (self.retracted.add if before.retracted else self.retracted.discard)(call)
+            if before.role is not None:
+                self.role[call] = before.role
+                self.counts[self._counted_as(call)] += 1
+        self.counts.subtract(change.counts)
+        for call in change.new:
+            del self.role[call]
+        for calls in (self.settled, self.atoms, self.tests):
+            calls.difference_update(change.new)
 
-    def _begun(self, call: int) -> Change:
-        self._count(call, -1)
-        return Change(call, self.role.get(call), call in self.settled, call in self.retracted)
+    def _begin(self, rows: Iterable[Row]) -> None:
+        """Isolated atoms and the test set: the seed asks for them, for all generations."""
+        for call, status, _, purpose in rows:
+            if status == "accepted" and purpose == "isolated_atom":
+                self.atoms.add(call)
+            if status == "accepted" and purpose == "test":
+                self.tests.add(call)
 
-    def _ended(self, call: int) -> None:
-        self._count(call, 1)
-
-    def _count(self, call: int, step: int) -> None:
+    def _leave(self, call: int) -> Before:
+        """What a call is now, no longer counted."""
         if call in self.role:
-            self.counts[self.use(call) or ("retracted" if call in self.retracted else "none")] += (
-                step
-            )
+            self.counts[self._counted_as(call)] -= 1
+        return Before(call, self.role.get(call), call in self.settled, call in self.retracted)
+
+    def _counted_as(self, call: int) -> str:
+        return self.use(call) or ("retracted" if call in self.retracted else "none")
 
 
 @dataclass(frozen=True)
@@ -146,21 +167,21 @@ def walk(
     chosen = None if calls is None else set(calls)
     state = State()
     inherited: dict[str, dict[int, str]] = {}
-    stack: list[tuple[str, list[Change] | None]] = [(d, None) for d in graph.children[None]]
+    stack: list[tuple[str, Change | None]] = [(d, None) for d in graph.children[None]]
     while stack:
-        digest, changes = stack.pop()
-        if changes is not None:
-            state.undo(changes)
+        digest, change = stack.pop()
+        if change is not None:
+            state.undo(change)
             continue
         if only is not None and digest not in only:
             continue
         manifest = graph.manifests[digest]
         own = rows.get(manifest.blob, [])
         gone, back = (_ids(graph, manifest, key, chosen) for key in ("retracted", "restored"))
-        changes, lost = state.apply(own, gone, back, manifest.parent is None)
-        stack.append((digest, changes))
+        change = state.apply(own, gone, back, manifest.parent is None)
+        stack.append((digest, change))
         for record in graph.of_manifest[digest]:
-            _inherit(graph, record, state, lost, inherited)
+            _inherit(graph, record, state, change.lost, inherited)
         yield Visit(manifest, state, own, inherited)
         stack += [(child, None) for child in graph.children[digest]]
 

@@ -23,7 +23,6 @@ class Lock:
 
     outs: dict[str, str]
     deps: dict[tuple[str, str], str]
-    uncached: frozenset[str] = frozenset()
 
 
 def lock_of(sources: Sources, version: Version, findings: Findings) -> Lock | None:
@@ -141,7 +140,7 @@ def _check_cached(
     cached = sources.cached(md5)
     where = f"{path} of {version.title}"
     if cached is None:
-        findings.lacks(f"{where} (md5 {md5}): dvc fetch --all-commits {path}")
+        findings.lacks(f"{where}: dvc fetch --all-commits {path}")
         return
     findings.checked["objects in DVC's cache"] += 1
     if _of_file(cached) != md5.removesuffix(".dir"):

@@ -29,6 +29,7 @@ KINDS: dict[str, type[Columns]] = {
 
 def check_stores(
     sources: Sources,
+    outs: Mapping[str, str],
     made: Mapping[str, str],
     manifests: Mapping[str, Manifest],
     version: Version,
@@ -37,12 +38,16 @@ def check_stores(
     """Hash every store anew; its digest must be the one that its activity states.
 
     Labels must be the results that the data set names, a checkpoint must name its data set. Returns
-    the labels that are sound, for a comparison with the ledger.
+    the labels that are sound, for a comparison with the ledger. outs : DVC's md5 by path.
     """
     sound = []
     for path, stated in made.items():
         kind = KINDS.get(Path(path).stem)
         if kind is None or not path.endswith(".zarr") or not findings.first(f"{path} {stated}"):
+            continue
+        here = version.key == WORKSPACE and (sources.root / path).exists()
+        if not here and not sources.holds(outs.get(path, "")):
+            findings.lacks(f"{path} of {version.title}: dvc fetch --all-commits {path}")
             continue
         artifact = _read(sources, path, kind, version, findings)
         if artifact is None:
@@ -69,13 +74,8 @@ def _read(
             return store.read(sources.root / path, kind)
         past = tree_of(sources.root, "HEAD" if version.key == WORKSPACE else version.key)
         return store.read_layout(past.layout(Path(path)), kind)
-    except DamagedArtifact as problem:
-        if "neither in DVC's cache nor" in problem.what or "not in this revision" in problem.what:
-            findings.lacks(f"{path} of {version.title}")
-        else:
-            findings.breaks(f"{path} of {version.title}", problem.what)
     except AldataError as problem:
-        findings.lacks(f"{path} of {version.title} ({problem.what})")
+        findings.breaks(f"{path} of {version.title}", problem.what)
     return None
 
 

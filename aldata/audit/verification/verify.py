@@ -73,4 +73,5 @@ def _of_version(
     manifests = check_chain(parsed, version, findings)
     check_history(graph, version, findings)
     runs |= runs_in(parsed)
-    return check_stores(sources, made, manifests, version, findings)
+    outs = {} if lock is None else lock.outs
+    return check_stores(sources, outs, made, manifests, version, findings)
