@@ -47,7 +47,7 @@ def label_selection(stage: Stage) -> None:
         announce(stage, again, other, ledger, settings)
         runner, tally = counted_runner(stage, settings, name)
         answers, facts = label(again, other, ledger, settings, runner, tally=tally)
-        labels, calls = with_fallback(labels, answers, name), calls + facts
+        labels, calls = with_fallback(labels, answers, name, other), calls + facts
     stage.write(labels)
     stage.write_json("calls", calls)
 

@@ -123,6 +123,16 @@ def _with_abinit(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
     return {}
 
 
+def _with_cp2k(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    patch.setenv("ALDATA_CP2K", codes.program("cp2k", "cp2k.psmp", "cp2k"))
+    return {}
+
+
+def _with_gpaw(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    patch.setenv("ALDATA_GPAW", codes.gpaw())
+    return {}
+
+
 def _recorded(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
     """EMT's labels of all that the contract asks, in a file that keeps every digit."""
     questions = [COPPER, rotated(COPPER)]
@@ -184,6 +194,37 @@ EXAMPLES = {
         stress=5e-3,
         starved={"nstep": 2},
         prepare=_with_abinit,
+    ),
+    "gpaw": Example(
+        "gpaw",
+        {
+            "cutoff": 300.0,
+            "kpoints": {"grid": [2, 2, 2], "shift": [0.5, 0.5, 0.5]},
+            "setups": {"Si": "paw"},
+        },
+        SILICON,
+        replace(SILICON, charge=1),
+        2e-3,
+        stress=5e-3,
+        starved={"max_steps": 2},
+        prepare=_with_gpaw,
+        slow=True,
+    ),
+    "cp2k": Example(
+        "cp2k",
+        {
+            "cutoff": 200.0,
+            "kpoints": {"grid": [2, 2, 2], "shift": [0.5, 0.5, 0.5]},
+            "basis": {"Si": "SZV-MOLOPT-SR-GTH"},
+            "potentials": {"Si": "GTH-PBE-q4"},
+        },
+        SILICON,
+        replace(SILICON, charge=1),
+        4e-3,
+        stress=1e-3,
+        starved={"max_scf": 2},
+        prepare=_with_cp2k,
+        slow=True,  # half a minute per label
     ),
     "ase": Example(
         "ase",

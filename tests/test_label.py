@@ -259,7 +259,7 @@ def test_a_damaged_call_is_computed_again(run, ledger: Ledger, side: Path) -> No
     theory = theory_of(side)
     labels, _ = label(requests, theory, ledger, LabelSettings(), run)
     (path,) = ledger.folder.glob("calls/*/*.json")
-    path.write_text(path.read_text().replace('"energy": 0.', '"energy": 7.'))
+    path.write_text(path.read_text().replace('"energy":0.', '"energy":7.'))
     with pytest.warns(DamagedObject):
         again, facts = label(requests, theory, ledger, LabelSettings(), run)
     assert facts[0]["new"]

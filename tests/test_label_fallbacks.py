@@ -51,7 +51,7 @@ def asked_again(folder: Path) -> tuple[Theory, Theory, Labels]:
     other = fallback_theory("robust", ROBUST, theory, settings, "major")
     answers, facts = label(failed_requests(labels, ROBUST), other, ledger, limits, here)
     assert len(facts) == 2
-    return theory, other, with_fallback(labels, answers, "robust")
+    return theory, other, with_fallback(labels, answers, "robust", other)
 
 
 def test_a_failure_is_kept_and_its_fallback_is_another_level_of_theory(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from projects import BIN, Project, made
 from scipy.stats import chi2
 
 from aldata import digest, store
-from aldata.artifacts.documents import Manifest, Noise
+from aldata.artifacts.documents import Noise
 from aldata.artifacts.frames import Labels
 from aldata.noise import NoiseFile
 
@@ -164,6 +164,14 @@ def test_history_keeps_the_noise_it_was_made_with(
     assert measured.tighter is None
     assert measured.earlier_generations == ["g000", "g001"]
     after = project.ended_calls()
+    spent = json.loads(project.ok("aldata", "ledger", "stats", "--json"))
+    assert (spent["noise"]["calls"], spent["unused"]["calls"]) == (8, 0)
+    assert spent["strategies"][0]["strategy"] == "aldata noise"
+    asked = json.loads(
+        project.ok("aldata", "ledger", "show", measured.frames[0].repeat_calls[0], "--json")
+    )["asked"]
+    assert [item["generation"] for item in asked] == [f"noise/{path.name}"]
+    assert asked[0]["purpose"].startswith("repeat")
     rows = project.status()["generations"]
     assert [row["stale"] for row in rows] == [False, False]
     assert running_stages(project.ok("dvc", "repro")) == {"noise@g000", "noise@g001"}
@@ -212,31 +220,3 @@ def test_an_oracle_without_tighter_settings_says_what_to_state(noisy: Project) -
     assert done.returncode == 1
     assert "nobody said which keywords make trial_calculators.Noisy tighter" in done.stderr
     assert "oracle.settings.tighter" in done.stderr
-
-
-@pytest.mark.slow
-def test_calls_that_fail_are_asked_again_and_mixed_by_name(tmp_path: Path) -> None:
-    atoms = bulk("Au", "fcc", a=4.0, cubic=True)
-    atoms.symbols[0] = "Cu"
-    atoms.write(tmp_path / "cell.xyz")
-    settings = {"calculator": "trial_calculators.Noisy", "keywords": {"failing": 0.5}}
-    again = {"patient": {"settings": {"keywords": {"failing": 0.0}}}}
-    values = {
-        "oracle": {"name": "ase", "settings": settings},
-        "seed.test": None,
-        "label.fallbacks": again,
-    }
-    project = made(tmp_path / "project", tmp_path / "cell.xyz", values, 1)
-    ok(project, "dvc", "repro", "curate@g000")
-    labels, manifest = project.read(Labels, "g000"), project.read(Manifest, "g000")
-    failed = int((~labels.accepted).sum())
-    assert 0 < failed < 8
-    assert len(labels) == 8 + failed + 2  # and an atom of each element
-    assert labels.accepted[8:].all()
-    roles = {entry.call: entry.role for entry in manifest.entries}
-    assert {roles[call] for call in labels.fallback_of_call} == {"none"}
-    assert len(project.ended_calls()) == 2 + 8 + failed + 2
-    project.set({"generations.g000.curate": {"mix": ["patient"]}})
-    assert running_stages(ok(project, "dvc", "repro", "curate@g000")) == {"curate@g000"}
-    roles = {entry.call: entry.role for entry in project.read(Manifest, "g000").entries}
-    assert sum(roles[call] != "none" for call in labels.fallback_of_call) == failed

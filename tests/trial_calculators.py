@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 from ase.calculators.calculator import CalculationFailed, Calculator, all_changes
 from ase.calculators.emt import EMT
+from ase.neighborlist import neighbor_list
 
 FAR = 50.0
 """A configuration whose first atom lies beyond this x (A) brings out the bad habit."""
@@ -121,6 +122,21 @@ class Springs(Calculator):
 
         os.write(1, b"below python\n")
         warnings.warn("grid is coarse", stacklevel=2)
+
+
+class Timid(EMT):
+    """EMT that does not converge when two atoms of a cell are nearer than `closest` (A)."""
+
+    def __init__(self, closest: float) -> None:
+        super().__init__()
+        self.closest = closest
+
+    def calculate(
+        self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes
+    ) -> None:
+        super().calculate(atoms, properties, system_changes)
+        if len(atoms) > 1 and neighbor_list("d", atoms, self.closest).size:
+            raise CalculationFailed("SCF not converged in 60 cycles")
 
 
 class Noisy(EMT):

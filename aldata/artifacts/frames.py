@@ -121,8 +121,8 @@ class Labels(Configurations):
     """What the oracle answered: results of accepted calls, NaN and a reason for the others.
 
     Attributes: `theory_id`; and where calls were asked again at another level of theory,
-    `fallbacks`: a list of records with `name`, `theory_id` and `calls`. All other calls are at
-    `theory_id`.
+    `fallbacks`: a list of records with `name`, `theory_id`, `theory` (the whole level of theory;
+    older stores lack it) and `calls`. All other calls are at `theory_id`.
     """
 
     KIND: ClassVar[str] = "labels"

@@ -58,10 +58,14 @@ def _created(pid: int) -> float:
     """
     if _HAS_PROC:
         try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            handle = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
+            try:
+                fields = os.read(handle, 4096).rpartition(b")")[2].split()
+            finally:
+                os.close(handle)
         except OSError:
             raise ProcessLookupError(pid) from None
-        if fields[0] in "ZX":
+        if fields[0] in (b"Z", b"X"):
             raise ProcessLookupError(pid)
         return float(fields[19])
     import psutil

@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,7 +74,8 @@ def attempt_call(task: tuple[CallJob, Attempt], begin: Callable[[], None]) -> Re
         known = job.book.find(job.call_id)
         if known is not None:
             return Report(known, Verdict(known.status, known.failure, known.message), None, False)
-        lost = _lost(job)
+        earlier = job.book.attempts(job.call_id)  # under the claim nobody adds to them
+        lost = _lost(job, earlier)
         if len(lost) > job.settings.retry.lost:
             return Report(None, _lost_too_often(lost), lost[-1], True)
         begin()
@@ -99,13 +100,12 @@ def attempt_call(task: tuple[CallJob, Attempt], begin: Callable[[], None]) -> Re
                 "files": files,
             }
         )
-        return _conclude(job, attempt, answer, verdict)
+        return _conclude(job, [*earlier, attempt], answer, verdict)
 
 
-def _lost(job: CallJob) -> list[Attempt]:
-    """Attempts of this run that began and never ended; asked by the holder of the claim."""
-    attempts = job.book.attempts(job.call_id)
-    return [a for a in attempts if a.id not in job.former and a.outcome == "running"]
+def _lost(job: CallJob, earlier: Sequence[Attempt]) -> list[Attempt]:
+    """Attempts of this run that began and never ended, as the holder of the claim sees them."""
+    return [a for a in earlier if a.id not in job.former and a.outcome == "running"]
 
 
 def _lost_too_often(lost: list[Attempt]) -> Verdict:
@@ -183,19 +183,22 @@ def _disk_is_the_ledgers(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _conclude(job: CallJob, attempt: Attempt, answer: Answer | None, verdict: Verdict) -> Report:
-    """Store the call's record if the attempt was conclusive, and how the attempt ended."""
-    record = None
+def _conclude(
+    job: CallJob, attempts: list[Attempt], answer: Answer | None, verdict: Verdict
+) -> Report:
+    """Store the call's record if the last attempt was conclusive, and how that attempt ended."""
+    attempt, record = attempts[-1], None
     if attempt.outcome == "conclusive":
-        record = _record(job, attempt, answer, verdict)
+        record = _record(job, attempts, answer, verdict)
         job.book.store(record)
     job.book.add_attempt(job.call_id, attempt)
     return Report(record, verdict, attempt, True)
 
 
-def _record(job: CallJob, attempt: Attempt, answer: Answer | None, verdict: Verdict) -> CallRecord:
+def _record(
+    job: CallJob, attempts: list[Attempt], answer: Answer | None, verdict: Verdict
+) -> CallRecord:
     usable = answer if verdict.status != "failed" else None
-    former = [a for a in job.book.attempts(job.call_id) if a.id != attempt.id]
     return CallRecord(
         call_id=job.call_id,
         configuration_id=job.configuration.id,
@@ -211,7 +214,7 @@ def _record(job: CallJob, attempt: Attempt, answer: Answer | None, verdict: Verd
         net_force=None if usable is None else net_force(usable.forces),
         converged={} if answer is None else answer.proof,
         scf_steps=None if answer is None else answer.scf_steps,
-        attempts=[*former, attempt],
+        attempts=attempts,
     )
 
 

@@ -61,11 +61,12 @@ def failed_requests(labels: Labels, fallback: Fallback) -> Requests:
     )
 
 
-def with_fallback(labels: Labels, answers: Labels, name: str) -> Labels:
-    """The labels and, after them, a fallback's: both are kept, and the store says which is which."""
+def with_fallback(labels: Labels, answers: Labels, name: str, theory: Theory) -> Labels:
+    """The labels and, after them, a fallback's at `theory`: both are kept, and told apart."""
     item = {
         "name": name,
-        "theory_id": answers.attributes["theory_id"],
+        "theory_id": theory.id,
+        "theory": theory.content(),
         "calls": answers.call_ids,
     }
     items = [*labels.attributes.get("fallbacks", []), item]

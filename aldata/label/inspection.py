@@ -19,6 +19,9 @@ from aldata.label.oracles import OracleFailure
 from aldata.label.theories import from_theory, resolve
 from aldata.label.versions import VersionPolicy
 
+FILES = {"pseudopotentials": "pseudopotential", "basis": "basis", "setups": "setup"}
+"""Keys of a level of theory that hold a file with its hash for every element."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -61,8 +64,10 @@ def inspect_oracle(
         return [finding_of(f"oracle {name}", problem)]
     findings = [Finding(f"oracle {name}", True, f"{version}; level of theory {theory.id[:12]}")]
     findings += [
-        Finding(f"pseudopotential {element}", True, f"{record['file']} ({record['sha256'][:12]})")
-        for element, record in sorted(theory.record.get("pseudopotentials", {}).items())
+        Finding(f"{what} {element}", True, f"{record['file']} ({record['sha256'][:12]})")
+        for key, what in FILES.items()
+        if isinstance(theory.record.get(key), dict)
+        for element, record in sorted(theory.record[key].items())
     ]
     fix = "correct oracle.settings, or charge and spin of the structures, in params.yaml"
     problems = oracle.check(list(configurations))

@@ -19,7 +19,6 @@ def claim(path: Path) -> Iterator[None]:
     stale file claims nothing. The file is removed on release. Raises LedgerError.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         handle = _acquire(path)
     except OSError as problem:
         raise unwritable(path, problem) from None
@@ -33,7 +32,11 @@ def claim(path: Path) -> Iterator[None]:
 
 def _acquire(path: Path) -> int:
     while True:
-        handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            continue
         fcntl.flock(handle, fcntl.LOCK_EX)
         # the former holder removed the file that we waited on: that lock is worth nothing now
         with contextlib.suppress(FileNotFoundError):

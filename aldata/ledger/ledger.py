@@ -94,8 +94,12 @@ class Ledger:
 
     def attempts(self, call_id: str) -> list[Attempt]:
         """All attempts at a call so far, the oldest first by name."""
-        found = []
-        for path in sorted(self._of_call("attempts", call_id).glob("*.json")):
+        found, folder = [], self._of_call("attempts", call_id)
+        try:
+            paths = sorted(path for path in folder.iterdir() if path.suffix == ".json")
+        except FileNotFoundError:
+            return []
+        for path in paths:
             content = objects.read(path, self.folder / "damaged")
             if content is not None:
                 found.append(Attempt.checked(content, where=str(path), error=LedgerError))

@@ -8,7 +8,7 @@ import os
 import secrets
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from aldata import digest
 from aldata.errors import LedgerError
@@ -28,12 +28,9 @@ class DamageError(Exception):
 
 def write(path: Path, content: Any, *, durable: bool) -> None:
     """Write one object; see `write_bytes`."""
-    text = json.dumps(
-        {"format": FORMAT, "digest": digest.of_json(content), "content": content},
-        ensure_ascii=False,
-        allow_nan=False,
-    )
-    write_bytes(path, text.encode(), durable=durable)
+    text = digest.canonical_json(content).encode()
+    head = f'{{"format": {FORMAT}, "digest": "{digest.of_bytes(text)}", "content": '
+    write_bytes(path, head.encode() + text + b"}", durable=durable)
 
 
 def write_bytes(path: Path, data: bytes, *, durable: bool) -> None:
@@ -43,11 +40,10 @@ def write_bytes(path: Path, data: bytes, *, durable: bool) -> None:
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as stream:
+        with _new_file(part) as stream:
             stream.write(data)
-            stream.flush()
             if durable:
+                stream.flush()
                 os.fsync(stream.fileno())
         part.replace(path)
         if durable:
@@ -56,6 +52,15 @@ def write_bytes(path: Path, data: bytes, *, durable: bool) -> None:
         with contextlib.suppress(OSError):
             part.unlink()
         raise unwritable(path, problem) from None
+
+
+def _new_file(path: Path) -> BinaryIO:
+    """A file to write; its folder is made where it is not there."""
+    try:
+        return path.open("wb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")
 
 
 def unwritable(path: Path, problem: OSError) -> LedgerError:

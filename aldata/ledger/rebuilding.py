@@ -13,6 +13,7 @@ from aldata.artifacts.calls import Attempt, CallRecord, Geometry, Outcome, Sourc
 from aldata.artifacts.documents import Theory, call_id
 from aldata.artifacts.frames import Labels, result_digest
 from aldata.artifacts.schema import FAILURES, PURPOSES, STATUSES
+from aldata.errors import LedgerError
 from aldata.ledger.ledger import Ledger
 
 LOST = "the labels that this record was rebuilt from do not hold it"
@@ -34,18 +35,31 @@ def records_in(
 ) -> Rebuilt:
     """The calls that labels hold, with bit-identical results; `facts` are the stage's calls.
 
-    Attempts and raw files are not in labels: a record names its source, and has one attempt with
-    what the facts say. A rejected call's results are not in labels either.
+    `theory` is the one of all calls but those of the labels' fallbacks. Attempts and raw files are
+    not in labels: a record names its source, and has one attempt with what the facts say. A rejected
+    call's results are not in labels either.
     """
     found = Rebuilt()
     told = {fact["call_id"]: fact for fact in facts}
+    others = _fallback_theories(labels)
     for row, identity in enumerate(labels.call_ids):
-        reason = _no_record(labels, row, theory)
+        asked_at = others.get(identity, theory)
+        reason = _no_record(labels, row, asked_at)
         if reason:
             found.skipped[reason] += 1
         else:
-            found.records.append(_record(labels, row, theory, told.get(identity, {}), source))
+            found.records.append(_record(labels, row, asked_at, told.get(identity, {}), source))
     return found
+
+
+def _fallback_theories(labels: Labels) -> dict[str, Theory]:
+    """The level of theory of every call of a fallback; stores of an older aldata name its id only."""
+    return {
+        call: Theory.checked(item["theory"], where="labels: fallbacks", error=LedgerError)
+        for item in labels.attributes.get("fallbacks", [])
+        if "theory" in item
+        for call in item["calls"]
+    }
 
 
 def missing_and_different(labels: Labels, ledger: Ledger) -> tuple[list[str], list[str]]:
@@ -83,7 +97,7 @@ def _no_record(labels: Labels, row: int, theory: Theory) -> str:
     if failure in get_args(Outcome):
         return "ended without a verdict"
     if call_id(labels[row].id, theory.id) != labels.call_ids[row]:
-        return "asked at another level of theory than the seed's"
+        return "asked at another level of theory than the seed's, which these labels do not hold"
     return ""
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from aldata.cli.ledger.asked import Generation
+from aldata.cli.ledger.asked import NOISE, Generation
 from aldata.ledger import Index, Ledger
 from aldata.ledger.index import Row
 
 HOUR = 3600.0
 
 
-def accounts(ledger: Ledger, generations: list[Generation]) -> dict[str, Any]:
+def accounts(
+    ledger: Ledger, generations: list[Generation], noise: Collection[str] = ()
+) -> dict[str, Any]:
     """All accounts, as plain values. A call that several generations asked for was paid once.
+
+    `noise`: the calls by which `aldata noise` measured, which no generation asked for.
 
     Per generation: `calls` it asked for, how many its stage computed (`computed`) and what these
     cost (`computed_cpu_hours`), and what all its calls cost whoever paid (`cpu_hours`).
@@ -22,7 +26,7 @@ def accounts(ledger: Ledger, generations: list[Generation]) -> dict[str, Any]:
         rows = {row.call_id: row for row in index.rows()}
         theories, damaged = index.theories(), [str(path) for path in index.damaged]
     used = {call["call_id"] for generation in generations for call in generation.calls}
-    strategies: dict[str, set[str]] = {}
+    strategies: dict[str, set[str]] = {NOISE: set(noise)} if noise else {}
     for generation in generations:
         ids = {call["call_id"] for call in generation.calls}
         strategies.setdefault(generation.strategy, set()).update(ids)
@@ -40,7 +44,8 @@ def accounts(ledger: Ledger, generations: list[Generation]) -> dict[str, Any]:
             rows.values(),
             lambda row: {"theory_id": row.theory_id, "theory": _named(theories[row.theory_id])},
         ),
-        "unused": _sum(row for identity, row in rows.items() if identity not in used),
+        "noise": _sum(rows[identity] for identity in noise if identity in rows),
+        "unused": _sum(row for i, row in rows.items() if i not in used and i not in noise),
         "without_verdict": _without_verdict(ledger, set(rows)),
         "rebuilt": _sum(row for row in rows.values() if row.rebuilt),
     }
@@ -112,6 +117,9 @@ def table(found: dict[str, Any]) -> str:
     ):
         if found[name]:
             lines += ["", title, _rows(found[name])]
+    if found["noise"]["calls"]:
+        lines += ["", f"{found['noise']['calls']} calls ({found['noise']['cpu_hours']:.3g} CPU hours) "
+                  "measured the noise of the labels (aldata noise)"]  # fmt: skip
     if found["generations"] and unused["calls"]:
         lines += ["", f"{unused['calls']} calls ({unused['cpu_hours']:.3g} CPU hours) are used by no "
                   "generation here: of other branches, experiments, or projects"]  # fmt: skip

@@ -12,6 +12,10 @@ from aldata.artifacts.frames import Labels, Selection
 from aldata.artifacts.layout import SEED, path_of
 from aldata.artifacts.schema import PURPOSES
 from aldata.errors import AldataError
+from aldata.noise import FOLDER, NoiseFile
+
+NOISE = "aldata noise"
+"""Stands for a strategy where no strategy chose the call."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Asked:
     """One generation's reason for a call. Rank 0 was picked first; a probe was drawn at random.
 
     `computed` says whether this generation's stage computed the call, rather than found it known.
+    For a measurement of noise, `generation` is its file, and who computed is not known.
     """
 
     generation: str
@@ -37,7 +42,7 @@ class Asked:
     score: float | None
     probe: bool | None
     reason: str | None
-    computed: bool
+    computed: bool | None
 
 
 def generations(root: Path) -> list[Generation]:
@@ -46,9 +51,27 @@ def generations(root: Path) -> list[Generation]:
     return [generation for generation in found if generation.calls]
 
 
+def noise_calls(root: Path) -> dict[str, tuple[str, str]]:
+    """Calls by which noise was measured: the measurement's file below `root`, and what was asked."""
+    found: dict[str, tuple[str, str]] = {}
+    for path in sorted((root / FOLDER).glob("*.json")):
+        file = path.relative_to(root).as_posix()
+        for measurement in store.read_document(path, NoiseFile).measurements:
+            for frame in measurement.frames:
+                if frame.tighter_call is not None:
+                    found.setdefault(frame.tighter_call, (file, "tighter settings"))
+                for call in frame.repeat_calls:
+                    found.setdefault(call, (file, "repeat, moved and from another start"))
+    return found
+
+
 def who_asked(root: Path, call_id: str, configuration_id: str) -> list[Asked]:
-    """The generations below `root` that asked for a call, and why."""
-    found = []
+    """The generations below `root` that asked for a call, and why; measurements of noise too."""
+    found = [
+        Asked(file, NOISE, purpose, None, None, None, None, None)
+        for call, (file, purpose) in noise_calls(root).items()
+        if call == call_id
+    ]
     for generation in generations(root):
         for call in generation.calls:
             if call["call_id"] == call_id:

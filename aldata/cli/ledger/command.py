@@ -9,7 +9,7 @@ from typing import Any
 
 from aldata import ledger
 from aldata.cli.ledger.accounts import accounts, table
-from aldata.cli.ledger.asked import Asked, generations, who_asked
+from aldata.cli.ledger.asked import Asked, generations, noise_calls, who_asked
 from aldata.cli.ledger.page import document, found_call, page
 from aldata.cli.ledger.sources import in_history, in_workspace
 from aldata.cli.project import Project
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _stats(project: Project, options: argparse.Namespace) -> int:
-    found = accounts(project.ledger, generations(project.root))
+    found = accounts(project.ledger, generations(project.root), noise_calls(project.root))
     print(json.dumps(found, indent=1) if options.json else table(found))
     return 0
 

@@ -116,7 +116,8 @@ def _asked(item: dict[str, Any]) -> str:
         parts.append(f"score {item['score']:.6g}")
     if item["probe"]:
         parts.append("a random probe")
-    parts.append("computed by this generation" if item["computed"] else "known already")
+    if item["computed"] is not None:
+        parts.append("computed by this generation" if item["computed"] else "known already")
     return ", ".join(parts)
 
 

@@ -2,8 +2,10 @@
 
 from aldata.label.oracles.abinit import Abinit
 from aldata.label.oracles.ase import Ase
+from aldata.label.oracles.cp2k import Cp2k
 from aldata.label.oracles.emt import Emt
 from aldata.label.oracles.espresso import Espresso
+from aldata.label.oracles.gpaw import Gpaw
 from aldata.label.oracles.protocol import Answer, Oracle, OracleFailure
 from aldata.label.oracles.pyscf import Pyscf
 from aldata.label.oracles.replay import Replay
@@ -13,6 +15,8 @@ ORACLES: dict[str, type[Oracle]] = {
     "pyscf": Pyscf,
     "espresso": Espresso,
     "abinit": Abinit,
+    "cp2k": Cp2k,
+    "gpaw": Gpaw,
     "tblite": Tblite,
     "emt": Emt,
     "ase": Ase,

@@ -6,9 +6,6 @@ Gonze et al., Comput. Phys. Commun. 248, 107042 (2020).
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -19,10 +16,9 @@ from aldata.artifacts.frames import Configuration
 from aldata.errors import OracleUnavailable
 from aldata.label.oracles import cells
 from aldata.label.oracles.kpoints import KPoints
-from aldata.label.oracles.place import Place
-from aldata.label.oracles.programs import Ended, banner, call, on_path, write_input
+from aldata.label.oracles.process import ProcessOracle
+from aldata.label.oracles.programs import Ended, banner
 from aldata.label.oracles.protocol import Answer, OracleFailure
-from aldata.label.oracles.pseudopotentials import Pseudopotential, load
 from aldata.records import Record
 from aldata.units import (
     ANGSTROM_PER_BOHR,
@@ -30,14 +26,12 @@ from aldata.units import (
     EV_PER_HARTREE,
 )
 
-INSTALL = "apt-get install abinit, or conda install -c conda-forge abinit"
 SMEARINGS = {"fd": 3, "mv": 4, "mp": 6, "gaussian": 7}
 """ABINIT's `occopt` by the name of the smearing."""
 
 READS_INPUT = ("m_chkinp", "m_invars", "m_ingeo", "m_inkpts", "m_intagm", "m_parser", "m_psp")
 """Beginnings of the names of ABINIT's source files that judge input and pseudopotentials."""
 
-TIGHTEST_TOLDFE = 1e-12
 ATOM_WIDTH = 0.005
 """Width (Hartree) of the Gaussian smearing of isolated atoms, whose degenerate orbitals would not
 converge with fixed occupations. The energies of isolated atoms are references only."""
@@ -79,19 +73,18 @@ class AbinitSettings(Record):
         return self
 
 
-class Abinit:
+class Abinit(ProcessOracle):
     """Energy, forces and stress by ABINIT; a fresh folder and density for every call."""
 
     SETTINGS: ClassVar[type[Record]] = AbinitSettings
+    NAME = "abinit"
+    PROGRAMS = ("abinit",)
+    INSTALL = "apt-get install abinit, or conda install -c conda-forge abinit"
+    INPUT = "abinit.abi"
+    OUTPUT = "abinit.log"
+    TOLERANCE = ("toldfe", 1e-12)
 
-    def __init__(self, settings: AbinitSettings) -> None:
-        self.settings = settings
-
-    def resolved(self) -> Self:
-        """Itself. Raises OracleUnavailable."""
-        self.version()
-        assert self._files
-        return self
+    settings: AbinitSettings
 
     def theory(self) -> dict[str, Any]:
         """Functional, cutoff, explicit k-points, smearing, tolerances, hash of every file."""
@@ -102,7 +95,7 @@ class Abinit:
             "xc": s.xc,
             "cutoff_hartree": s.ecut,
             "kpoints": [list(point) for point in s.kpoints.explicit()],
-            "pseudopotentials": {k: p.record for k, p in sorted(self._files.items())},
+            "pseudopotentials": {k: p.record for k, p in sorted(self.files.items())},
             "smearing": s.smearing,
             "width_hartree": s.tsmear,
             "toldfe_hartree": s.toldfe,
@@ -114,75 +107,32 @@ class Abinit:
             "isolated_atoms": {} if s.smearing else {"gaussian_hartree": ATOM_WIDTH},
         }
 
-    def tighter(self) -> Self:
-        """A hundredth of the SCF tolerance. Raises OracleUnavailable where it is the smallest."""
-        if self.settings.toldfe <= TIGHTEST_TOLDFE:
-            raise OracleUnavailable(
-                "ABINIT reaches no tighter tolerance",
-                where="oracle.settings.toldfe",
-                expected=f"more than {TIGHTEST_TOLDFE:g}",
-            )
-        tight = max(self.settings.toldfe / 100, TIGHTEST_TOLDFE)
-        return type(self)(self.settings.model_copy(update={"toldfe": tight}))
-
     def restarted(self) -> Self:
         """With another preconditioner: the SCF goes another way."""
-        other = 4.0 if self.settings.diemac > 4.0 else 12.0
-        return type(self)(self.settings.model_copy(update={"diemac": other}))
+        return self.with_settings(diemac=4.0 if self.settings.diemac > 4.0 else 12.0)
 
     def version(self) -> str:
         """Version that ABINIT prints. Raises OracleUnavailable."""
-        command = self._command()
+        command = self.command()
         found = re.search(r"(\d+\.\d+[\w.]*)", banner(command, "--version"))
         if found is None:
             raise OracleUnavailable(
-                "does not say its version", where=command, next_step=f"or: {INSTALL}"
+                "does not say its version", where=command, next_step=f"or: {self.INSTALL}"
             )
         return f"abinit {found[1]}"
 
-    def preload(self) -> tuple[str, ...]:
-        """What writing the input imports."""
-        return ("ase.data", "pyscf.pbc.gto.pseudo")
-
-    def check(self, configurations: Sequence[Configuration]) -> list[str]:
-        """Elements without a pseudopotential, shapes, and electrons that do not fit the spin."""
-        s = self.settings
-        problems = cells.shape_problems(configurations, s.box)
-        missing = [e for e in cells.elements(configurations) if e not in s.pseudopotentials]
-        if missing:
-            problems.append(f"no pseudopotential is named for {', '.join(missing)}")
-        return problems + self._electron_problems(configurations)
-
-    def _electron_problems(self, configurations: Sequence[Configuration]) -> list[str]:
-        valence = {symbol: p.valence for symbol, p in self._files.items()}
-        return cells.electron_problems(configurations, valence, bool(self.settings.smearing))
-
-    def label(self, configuration: Configuration, directory: Path) -> Answer:
-        """Run ABINIT; files `input.json`, `abinit.abi`, `abinit.abo`, `abinit.log`.
-
-        ABINIT itself computes an odd number of electrons without spin, in half-filled orbitals.
-        """
-        for problem in self._electron_problems([configuration]):
-            raise OracleFailure("refused_input", problem)
-        write_input(directory, self.settings, configuration)
-        scratch = directory / "scratch"
-        scratch.mkdir()
-        for file in self._files.values():
-            (scratch / file.name).write_bytes(file.content)
-        (directory / "abinit.abi").write_text(self._input(configuration))
-        try:
-            ended = call(self._command(), ["abinit.abi"], directory, "abinit.log")
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+    def answer_of(self, ended: Ended, directory: Path, configuration: Configuration) -> Answer:
+        """From `abinit.abo`, which ABINIT writes beside its log."""
         output = directory / "abinit.abo"
         text = output.read_text(errors="replace") if output.exists() else ""
         return answer_of(ended, text, configuration, self.settings)
 
-    def _input(self, configuration: Configuration) -> str:
+    def input_text(self, configuration: Configuration) -> str:
+        """Cell and positions in Bohr with all digits, k-points as a list."""
         s = self.settings
         names = cells.symbols(configuration.numbers)
         species = list(dict.fromkeys(names))
-        files = [self._files[e] for e in species]
+        files = [self.files[e] for e in species]
         points = cells.kpoints_of(configuration, s.kpoints).explicit()
         kinds = [str(species.index(name) + 1) for name in names]
         numbers = {n: int(z) for n, z in zip(names, configuration.numbers, strict=True)}
@@ -229,23 +179,9 @@ class Abinit:
             return [*lines, "occopt 1"]
         kind = SMEARINGS[s.smearing or "gaussian"]
         width = s.tsmear or ATOM_WIDTH
-        electrons = sum(self._files[name].valence for name in names) - configuration.charge
+        electrons = sum(self.files[name].valence for name in names) - configuration.charge
         bands = int(np.ceil((electrons + configuration.spin) / 2 * 1.2)) + 4
         return [*lines, f"occopt {kind}", f"tsmear {width!r}", f"nband {bands}"]
-
-    @cached_property
-    def _files(self) -> dict[str, Pseudopotential]:
-        place = Place.here()
-        return {
-            symbol: load(symbol, source, place)
-            for symbol, source in self.settings.pseudopotentials.items()
-        }
-
-    def _command(self) -> str:
-        found = Place.here().codes.abinit or on_path("abinit")
-        if found is None:
-            raise OracleUnavailable("there is no abinit", where="oracle: abinit", next_step=INSTALL)
-        return found
 
 
 def _row(numbers: Any) -> str:

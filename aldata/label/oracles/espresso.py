@@ -6,9 +6,7 @@ Giannozzi et al., J. Phys.: Condens. Matter 29, 465901 (2017); Shao et al., qepy
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -16,21 +14,18 @@ from pydantic import Field, model_validator
 
 from aldata.artifacts.frames import Configuration
 from aldata.errors import OracleUnavailable
-from aldata.label.oracles import cells, espresso_files
+from aldata.label.oracles import espresso_files
 from aldata.label.oracles.kpoints import KPoints
 from aldata.label.oracles.place import Place
-from aldata.label.oracles.programs import banner, call, on_path, write_input
+from aldata.label.oracles.process import ProcessOracle
+from aldata.label.oracles.programs import Ended, banner
 from aldata.label.oracles.protocol import Answer
-from aldata.label.oracles.pseudopotentials import Pseudopotential, is_gth, load
+from aldata.label.oracles.pseudopotentials import is_gth
 from aldata.records import Record
 
-INSTALL = "aldata doctor --install espresso  (or, with root: apt-get install quantum-espresso)"
 FIRST_WITH_GTH_STRESS = 7
 """Major version of pw.x from which the stress with GTH pseudopotentials is the strain derivative: in
 6.7 the shear of a displaced silicon cell was half of it."""
-
-TIGHTEST_CONV_THR = 1e-13
-"""SCF tolerance (Ry) below which rounding keeps cells from converging."""
 
 Value = bool | int | float | str
 Section = Literal["control", "system", "electrons"]
@@ -116,20 +111,24 @@ class EspressoSettings(Record):
         return self
 
 
-class Espresso:
+class Espresso(ProcessOracle):
     """Energy, forces and stress by pw.x; a fresh folder and density for every call."""
 
     SETTINGS: ClassVar[type[Record]] = EspressoSettings
+    NAME = "espresso"
+    PROGRAMS = ("pw.x",)
+    INSTALL = "aldata doctor --install espresso  (or, with root: apt-get install quantum-espresso)"
+    INPUT = espresso_files.INPUT
+    OUTPUT = espresso_files.OUTPUT
+    TOLERANCE = ("conv_thr", 1e-13)  # below it rounding keeps cells from converging
 
-    def __init__(self, settings: EspressoSettings) -> None:
-        self.settings = settings
+    settings: EspressoSettings
 
     def resolved(self) -> Self:
         """With the density's cutoff and the functional spelled out. Raises OracleUnavailable."""
         self._require_right_stress()
         s = self.settings
-        changes = {"ecutrho": s.ecutrho or 4 * s.ecutwfc, "input_dft": self._functional()}
-        return type(self)(s.model_copy(update=changes))
+        return self.with_settings(ecutrho=s.ecutrho or 4 * s.ecutwfc, input_dft=self._functional())
 
     def theory(self) -> dict[str, Any]:
         """Code, functional, cutoffs, explicit k-points, smearing, tolerances, hash of every file."""
@@ -143,7 +142,7 @@ class Espresso:
             "cutoff_rydberg": s.ecutwfc,
             "density_cutoff_rydberg": s.ecutrho or 4 * s.ecutwfc,
             "kpoints": [list(point) for point in s.kpoints.explicit()],
-            "pseudopotentials": {k: p.record for k, p in sorted(self._files.items())},
+            "pseudopotentials": {k: p.record for k, p in sorted(self.files.items())},
             "width_rydberg": s.degauss,
             "conv_thr_rydberg": s.conv_thr,
             "max_steps": s.electron_maxstep,
@@ -157,83 +156,52 @@ class Espresso:
             **{name: own[name] for name in names},
         }
 
-    def tighter(self) -> Self:
-        """A hundredth of the SCF tolerance. Raises OracleUnavailable where it is the smallest."""
-        if self.settings.conv_thr <= TIGHTEST_CONV_THR:
-            raise OracleUnavailable(
-                "pw.x reaches no tighter tolerance",
-                where="oracle.settings.conv_thr",
-                expected=f"more than {TIGHTEST_CONV_THR:g}",
-            )
-        tight = max(self.settings.conv_thr / 100, TIGHTEST_CONV_THR)
-        return type(self)(self.settings.model_copy(update={"conv_thr": tight}))
-
     def restarted(self) -> Self:
         """With another share of the new density in mixing: the SCF goes another way."""
-        beta = 0.35 if self.settings.mixing_beta > 0.5 else 0.7
-        return type(self)(self.settings.model_copy(update={"mixing_beta": beta}))
+        return self.with_settings(mixing_beta=0.35 if self.settings.mixing_beta > 0.5 else 0.7)
 
     def version(self) -> str:
         """Version that pw.x prints. Raises OracleUnavailable."""
-        command = self._command()
+        command = self.command()
         found = re.search(r"Program PWSCF\s+v\.(\d[\w.]*?)(?:MaX)?\s", banner(command))
         if found is None:
             raise OracleUnavailable(
                 "does not say that it is pw.x",
                 where=command,
-                next_step=f"correct codes.espresso in .aldata/config.yaml; or {INSTALL}",
+                next_step=f"correct codes.espresso in .aldata/config.yaml; or {self.INSTALL}",
             )
         return f"quantum-espresso {found[1]}"
 
-    def preload(self) -> tuple[str, ...]:
-        """What writing the input imports."""
-        return ("ase.data", "pyscf.pbc.gto.pseudo")
-
     def check(self, configurations: Sequence[Configuration]) -> list[str]:
-        """Elements without a pseudopotential, shapes, and electrons that do not fit the spin."""
-        s = self.settings
-        problems = cells.shape_problems(configurations, s.box)
-        missing = [e for e in cells.elements(configurations) if e not in s.pseudopotentials]
-        if missing:
-            problems.append(
-                f"no pseudopotential is named for {', '.join(missing)}: "
-                "oracle.settings.pseudopotentials"
-            )
-        if s.magnetization == "free" and any(c.spin and c.pbc.all() for c in configurations):
+        """As of every program, and a spin that the settings would ignore."""
+        problems = super().check(configurations)
+        free = self.settings.magnetization == "free"
+        if free and any(c.spin and c.pbc.all() for c in configurations):
             problems.append("cells state a spin, which magnetization: free would ignore")
-        valence = {symbol: p.valence for symbol, p in self._files.items()}
-        smeared = s.occupations == "smearing"
-        return problems + cells.electron_problems(configurations, valence, smeared)
+        return problems
 
-    def label(self, configuration: Configuration, directory: Path) -> Answer:
-        """Run pw.x; files `input.json`, `espresso.pwi`, `espresso.pwo`, and `errors.txt`."""
-        write_input(directory, self.settings, configuration)
-        scratch = directory / "scratch"
-        scratch.mkdir()
-        for file in self._files.values():
-            (scratch / file.name).write_bytes(file.content)
-        text = espresso_files.input_text(self.settings, configuration, self._files)
-        (directory / espresso_files.INPUT).write_text(text)
-        arguments = ["-in", espresso_files.INPUT]
-        try:
-            ended = call(self._command(), arguments, directory, espresso_files.OUTPUT)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+    def arguments(self) -> list[str]:
+        """pw.x takes its input by a name."""
+        return ["-in", self.INPUT]
+
+    def input_text(self, configuration: Configuration) -> str:
+        """The namelists, positions and k-points."""
+        return espresso_files.input_text(self.settings, configuration, self.files)
+
+    def answer_of(self, ended: Ended, directory: Path, configuration: Configuration) -> Answer:  # noqa: ARG002
+        """From what pw.x printed."""
         return espresso_files.answer_of(ended, configuration, self.settings.conv_thr)
 
-    @cached_property
-    def _files(self) -> dict[str, Pseudopotential]:
-        place = Place.here()
-        return {
-            symbol: load(symbol, source, place)
-            for symbol, source in self.settings.pseudopotentials.items()
-        }
+    def own_command(self, place: Place) -> str | None:
+        """The project's own qepy."""
+        python = place.python("espresso")
+        return f"'{python}' -m qepy --pw.x" if python else None
 
     def _functional(self) -> str:
         """The functional that is stated, or that all pseudopotentials were made for."""
         if self.settings.input_dft:
             return self.settings.input_dft.upper()
-        found = {symbol: p.functional for symbol, p in self._files.items()}
+        found = {symbol: p.functional for symbol, p in self.files.items()}
         if len(set(found.values())) != 1 or None in found.values():
             each = ", ".join(f"{symbol}: {name or 'unknown'}" for symbol, name in found.items())
             raise OracleUnavailable(
@@ -242,17 +210,6 @@ class Espresso:
                 next_step="name the functional: input_dft: PBE",
             )
         return str(next(iter(found.values())))
-
-    def _command(self) -> str:
-        """The configured command, the project's own qepy, or pw.x of the PATH."""
-        place = Place.here()
-        if place.codes.espresso:
-            return place.codes.espresso
-        if python := place.python("espresso"):
-            return f"'{python}' -m qepy --pw.x"
-        if found := on_path("pw.x"):
-            return found
-        raise OracleUnavailable("there is no pw.x", where="oracle: espresso", next_step=INSTALL)
 
     def _require_right_stress(self) -> None:
         version = self.version().rpartition(" ")[2]

@@ -68,6 +68,21 @@ class KPoints(Record):
             weights[kept] = weights.get(kept, 0.0) + weight
         return [(*point, round(weight, DIGITS)) for point, weight in sorted(weights.items())]
 
+    def of_equal_weight(self) -> list[tuple[float, float, float]]:
+        """Every point and its negative, each once, for codes that weight the points of a list alike.
+
+        Raises ValueError where the weights differ: what such a code computes would be another list.
+        """
+        full: dict[tuple[float, float, float], float] = {}
+        for *point, weight in self.explicit():
+            pair = {_wrapped(point), _wrapped([-x for x in point])}
+            full |= dict.fromkeys(pair, weight / len(pair))
+        if max(full.values()) - min(full.values()) > 1e-9:
+            raise ValueError(
+                "k-points: this code weights all points alike, and these weights differ"
+            )
+        return sorted(full)
+
 
 GAMMA = KPoints(grid=(1, 1, 1))
 """The one point of a box around a molecule."""

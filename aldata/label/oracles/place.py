@@ -66,12 +66,15 @@ class Place:
         path = self.environment(oracle) / "bin" / "python"
         return path if path.exists() else None
 
+    def own_file(self, file: str) -> Path | None:
+        """A file in the project's folder of pseudopotentials, or None where it is not there."""
+        paths = [root / self.codes.pseudopotentials / file for root in (self.folder, self.home)]
+        return next((path for path in paths if path.is_file()), None)
+
     def pseudopotential(self, file: str) -> Path:
         """Path of a pseudopotential file. Raises OracleUnavailable where it is not there."""
-        for root in (self.folder, self.home):
-            path = root / self.codes.pseudopotentials / file
-            if path.is_file():
-                return path
+        if path := self.own_file(file):
+            return path
         raise OracleUnavailable(
             f"there is no pseudopotential file {file}",
             where=str(self.folder / self.codes.pseudopotentials),

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sysconfig
 import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
@@ -48,7 +49,6 @@ def call(
     arguments: list[str],
     directory: Path,
     output: str,
-    stdin: Path | None = None,
     **environment: str,
 ) -> Ended:
     """Run a program in `directory`, with one thread unless the environment says otherwise.
@@ -57,20 +57,18 @@ def call(
     here: the call's process group has one. Raises OracleFailure where it cannot be started, was
     killed or had no memory; any other exit code is for the oracle to judge.
     """
-    surroundings = {**dict.fromkeys(THREADS, "1"), **os.environ, **environment}
     with (
         (directory / output).open("wb") as printed,
         (directory / "errors.txt").open("wb") as errors,
-        Path(stdin or os.devnull).open("rb") as given,
     ):
         try:
             done = subprocess.run(
                 [*shlex.split(command), *arguments],
                 cwd=directory,
-                stdin=given,
+                stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=errors,
-                env=surroundings,
+                env=_surroundings(**environment),
                 check=False,
             )
         except (FileNotFoundError, PermissionError) as problem:
@@ -80,6 +78,22 @@ def call(
     if not ended.errors:
         (directory / "errors.txt").unlink()
     return ended
+
+
+def _surroundings(**environment: str) -> dict[str, str]:
+    """The environment of a program: without the places of this Python's own packages.
+
+    Workers in jobs and the processes of calls find their modules by PYTHONPATH; a code that runs in
+    a Python of its own would find them as well, before its own.
+    """
+    around = {**dict.fromkeys(THREADS, "1"), **os.environ, **environment}
+    ours = {Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")}
+    kept = [
+        place
+        for place in around.pop("PYTHONPATH", "").split(os.pathsep)
+        if place and ours.isdisjoint([Path(place), *Path(place).parents]) and Path(place).is_dir()
+    ]
+    return {**around, "PYTHONPATH": os.pathsep.join(kept)} if kept else around
 
 
 def _raise_for_death(ended: Ended, command: str) -> None:
@@ -97,7 +111,7 @@ def _text(path: Path) -> str:
 
 
 @lru_cache(maxsize=16)
-def banner(command: str, *arguments: str) -> str:
+def banner(command: str, *arguments: str, **environment: str) -> str:
     """What a program prints when it has nothing to do; one look per process.
 
     Raises OracleUnavailable where it cannot be started.
@@ -110,7 +124,7 @@ def banner(command: str, *arguments: str) -> str:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                env={**dict.fromkeys(THREADS, "1"), **os.environ},
+                env=_surroundings(**environment),
                 timeout=120,
                 check=False,
             )

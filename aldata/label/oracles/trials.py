@@ -40,6 +40,16 @@ TRIALS: dict[str, tuple[dict[str, Any], Configuration]] = {
         {"ecutwfc": 20.0, "kpoints": SHIFTED, "pseudopotentials": {"Si": "gth-pbe"}},
         SILICON,
     ),
+    "cp2k": (
+        {
+            "cutoff": 200.0,
+            "kpoints": SHIFTED,
+            "basis": {"Si": "SZV-MOLOPT-SR-GTH"},
+            "potentials": {"Si": "GTH-PBE-q4"},
+        },
+        SILICON,
+    ),
+    "gpaw": ({"cutoff": 250.0, "kpoints": SHIFTED, "setups": {"Si": "paw"}}, SILICON),
     "abinit": (
         {"ecut": 10.0, "kpoints": SHIFTED, "pseudopotentials": {"Si": "gth-pbe"}},
         SILICON,
