@@ -8,19 +8,10 @@ from pathlib import Path
 
 import pytest
 from ase.build import bulk, molecule
-from projects import Project, made
+from projects import EMT_TEST, Project, made
 
 from aldata import params
 from aldata.audit.retractions import due
-
-EMT_TEST = {
-    "frames": 6,
-    "temperature": 600.0,
-    "steps_between": 10,
-    "equilibration": 20,
-    "calculator": "ase.calculators.emt.EMT",
-    "keywords": {},
-}
 
 
 @pytest.fixture(scope="session")

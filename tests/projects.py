@@ -30,6 +30,16 @@ SMALL: dict[str, Any] = {
 }
 """Settings that make a generation a matter of seconds."""
 
+EMT_TEST: dict[str, Any] = {
+    "frames": 6,
+    "temperature": 600.0,
+    "steps_between": 10,
+    "equilibration": 20,
+    "calculator": "ase.calculators.emt.EMT",
+    "keywords": {},
+}
+"""A test set that the seed makes with EMT."""
+
 
 @dataclass(frozen=True)
 class Project:

@@ -37,3 +37,8 @@ def path_of(generation: str, name: str) -> Path:
 def activity_path(generation: str, stage: str) -> Path:
     """Path of the record of a stage's run, relative to the project."""
     return Path("generations") / generation / f"{stage}.activity.json"
+
+
+def record_path(generation: str, name: str) -> Path:
+    """Path of the copy of a document that git tracks, relative to the project."""
+    return Path("generations") / generation / "record" / f"{name}.json"

@@ -24,6 +24,7 @@ COMMANDS = {
     "export": "write labels, configurations or candidates as a file for other programs",
     "query": "which frames satisfy a condition, and which come first",
     "diff": "what two generations, revisions or experiments differ in",
+    "compare": "run strategies as experiments, and what their learning curves allow to say",
     "upgrade": "bring the project's stages to this version of aldata",
 }
 """Every subcommand and what it does. Each is a module of `aldata.cli` with `configure` and `run`."""

@@ -14,8 +14,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NoReturn, Self
 
@@ -90,6 +91,17 @@ def die_with(mark: ProcessMark, *, kernel: bool = False, group: bool = False) ->
     if kernel and sys.platform == "linux" and os.getppid() == mark.pid:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     _watch([mark], group)
+
+
+def killed_with_parent() -> Callable[[], None] | None:
+    """What a child that is not ours runs before it begins (`preexec_fn`): Linux kills it with its parent.
+
+    The thread that starts the child must live as long as the parent. None on other systems.
+    """
+    if sys.platform != "linux":
+        return None
+    library = ctypes.CDLL(None, use_errno=True)  # loaded here: not between fork and exec
+    return partial(library.prctl, _PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def die_with_ancestors(program: str = "dvc") -> list[ProcessMark]:

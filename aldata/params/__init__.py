@@ -2,7 +2,7 @@
 
 from aldata.params.edit import add_generation, next_name, set_behaviour, set_values, with_values
 from aldata.params.model import BEHAVIOUR, VERBS, Parameters
-from aldata.params.reading import load, parent_in
+from aldata.params.reading import load, parent_in, parse
 
 __all__ = [
     "BEHAVIOUR",
@@ -12,6 +12,7 @@ __all__ = [
     "load",
     "next_name",
     "parent_in",
+    "parse",
     "set_behaviour",
     "set_values",
     "with_values",

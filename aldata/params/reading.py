@@ -21,6 +21,14 @@ def load(path: Path) -> Parameters:
     return parameters
 
 
+def parse(text: str, where: str) -> Parameters:
+    """The parameters of another revision: checked, but for what makes them run here.
+
+    Raises InvalidParameters that names every violation.
+    """
+    return Parameters.checked(_values(text, where), where)
+
+
 def parent_in(text: str, generation: str) -> str:
     """The parent that the text of a params.yaml, of any version, names for `generation`.
 

@@ -1,0 +1,21 @@
+"""Experiments beside each other: learning curves, paired differences, and what they allow to say."""
+
+from aldata.compare.curves import Curve, Unlike, curves_of, experiments, unlike
+from aldata.compare.statistics import Difference, Interval, calls_to_reach, differences
+from aldata.compare.study import Planned, planned
+from aldata.compare.verdicts import verdict
+
+__all__ = [
+    "Curve",
+    "Difference",
+    "Interval",
+    "Planned",
+    "Unlike",
+    "calls_to_reach",
+    "curves_of",
+    "differences",
+    "experiments",
+    "planned",
+    "unlike",
+    "verdict",
+]

@@ -1,0 +1,56 @@
+"""A study: one experiment per strategy and seed, by names that say which."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aldata.errors import InvalidInput
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One experiment of a study: its name, and what it sets."""
+
+    name: str
+    strategy: str
+    seed: int
+
+    @property
+    def changes(self) -> list[str]:
+        """Arguments of `dvc exp run`."""
+        sets = {"acquire.strategy": self.strategy, "random_seed": self.seed}
+        return [part for key, value in sets.items() for part in ("-S", f"{key}={value}")]
+
+
+def planned(study: str, strategies: Sequence[str], seeds: int, first_seed: int) -> list[Planned]:
+    """The experiments of a study, seed by seed, so that what is interrupted is still paired.
+
+    Raises InvalidInput for a study's name that git cannot take, for a strategy that does not exist or is
+    named twice, and for less than one seed.
+    """
+    from aldata.acquire import STRATEGIES
+
+    if not NAME.fullmatch(study):
+        raise InvalidInput(
+            f"'{study}' cannot be the name of a study",
+            where="--study",
+            expected="lower-case letters, digits and underscores, a letter first",
+        )
+    unknown = [name for name in strategies if name not in STRATEGIES]
+    if unknown or len(set(strategies)) != len(strategies) or not strategies:
+        raise InvalidInput(
+            f"there is no strategy {', '.join(unknown)}" if unknown else "name each strategy once",
+            where="--strategies",
+            expected=f"some of: {', '.join(STRATEGIES)}",
+        )
+    if seeds < 1:
+        raise InvalidInput("a study has at least one seed", where="--seeds")
+    return [
+        Planned(f"{study}-{strategy}-{seed}", strategy, seed)
+        for seed in range(first_seed, first_seed + seeds)
+        for strategy in strategies
+    ]
