@@ -19,6 +19,11 @@ BLOCK = 2**20
 """Bytes that are copied at a time while an array is hashed."""
 
 
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
+
 def of_bytes(content: bytes) -> str:
     """sha256 of `content`, hexadecimal."""
     return hashlib.sha256(content).hexdigest()
@@ -29,9 +34,7 @@ def canonical_json(record: Any) -> str:
 
     Raises ValueError for NaN or infinity, which JSON cannot hold.
     """
-    return json.dumps(
-        record, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return _CANONICAL.encode(record)
 
 
 def of_json(record: Any) -> str:

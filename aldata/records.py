@@ -19,6 +19,10 @@ class Record(BaseModel):
         """The record as plain JSON-able values."""
         return self.model_dump(mode="json")
 
+    def stored(self) -> dict[str, Any]:
+        """What a file of the record holds: the content, or something shorter that is read as it."""
+        return self.content()
+
     @property
     def digest(self) -> str:
         """sha256 of the canonical JSON of the content."""

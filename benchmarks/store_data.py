@@ -11,13 +11,14 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from aldata import digest, store
-from aldata.artifacts.documents import Entry, Manifest, Parent
+from aldata.artifacts.documents import Entry, Manifest, Parent, call_id
 from aldata.artifacts.frames import Labels
 from aldata.artifacts.layout import path_of
 
 FIELDS = ("row_size", "numbers", "positions", "forces", "cell", "pbc", "energy", "stress")
 """What every way stores and every batch gives; aldata and np.memmap hold all columns of labels."""
 
+THEORY = "made up"
 RARE = 26
 """An element in one frame of fifty: what the species query looks for."""
 
@@ -30,7 +31,8 @@ def made_labels(frames: int, seed: int) -> Labels:
     numbers = rng.choice([1, 6, 7, 8], atoms)
     firsts = np.cumsum(row_size) - row_size
     numbers[firsts[rng.random(frames) < 0.02]] = RARE
-    zero, hashes = np.zeros(frames), rng.integers(0, 256, (3, frames, 32))
+    zero, hashes = np.zeros(frames), rng.integers(0, 256, (2, frames, 32))
+    calls = [call_id(identity, THEORY) for identity in digest.to_hex(hashes[0].astype(np.uint8))]
     return Labels(
         row_size=row_size,
         numbers=numbers,
@@ -40,8 +42,8 @@ def made_labels(frames: int, seed: int) -> Labels:
         charge=zero,
         spin=zero,
         configuration_id=hashes[0],
-        call_id=hashes[1],
-        result_digest=hashes[2],
+        call_id=digest.to_bytes(calls),
+        result_digest=hashes[1],
         status=zero,
         failure=zero,
         purpose=zero,
@@ -51,7 +53,7 @@ def made_labels(frames: int, seed: int) -> Labels:
         stress=rng.normal(size=(frames, 6)),
         sigma_energy=zero + 1e-3,
         sigma_forces=zero + 1e-2,
-        attributes={"theory_id": "made up"},
+        attributes={"theory_id": THEORY},
     )
 
 
@@ -104,16 +106,16 @@ def add_generation(root: Path, name: str, labels: Labels, parent: Manifest | Non
             configuration=labels.ids[row],
             result=results[row],
             status="accepted",
-            role="train",
-            purpose="acquired",
-            lineage=name,
+            role="train" if row % 8 else "probe",
+            purpose="acquired" if row % 8 else "probe",
+            lineage=f"{name}/trajectory-{row % 9}",
         )
         for row, call in enumerate(labels.call_ids)
     ]
     manifest = Manifest(
         generation=name,
         parent=Parent(generation=parent.generation, manifest=parent.digest) if parent else None,
-        theory_id="made up",
+        theory_id=THEORY,
         species=[1, 6, 7, 8, RARE],
         entries=entries,
         retracted=[],

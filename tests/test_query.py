@@ -14,7 +14,7 @@ from projects import Project
 
 import aldata
 from aldata.archive import StoredFrames
-from aldata.artifacts.documents import Calibration
+from aldata.artifacts.documents import Calibration, Manifest
 from aldata.artifacts.frames import Candidates, Labels, Predictions, Selection
 from aldata.cli.query import KINDS
 from aldata.errors import InvalidInput
@@ -240,7 +240,7 @@ def test_bad_commands_are_one_message(metal: Project, arguments: list[str], mess
 
 def test_diff_of_generations_and_revisions(metal: Project) -> None:
     found = json.loads(metal.ok("aldata", "diff", "g000", "g001", "--json"))
-    added = [e["call"] for e in metal.json("g001", "dataset")["entries"]]
+    added = [e.call for e in metal.read(Manifest, "g001").entries]
     assert found["changes"]["labels added"] == sorted(added)
     assert found["changes"]["labels removed"] == []
     assert "labels added" in metal.ok("aldata", "diff", "g000", "g001")

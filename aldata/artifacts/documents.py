@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aldata import digest
+from aldata.artifacts.entries import shortened, spelled_out
 from aldata.errors import InvalidInput
 from aldata.records import Record
 
@@ -86,6 +88,21 @@ class Manifest(Record):
         values = super().content()
         return values if self.restored else {k: v for k, v in values.items() if k != "restored"}
 
+    def stored(self) -> dict[str, Any]:
+        """The content, its entries in short; its digest is that of the entries spelled out."""
+        content = self.content()
+        short = shortened(content["entries"], calls_at(self.theory_id))
+        return content if short is None else {**content, "entries": short}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spelled_out(cls, content: Any) -> Any:
+        if isinstance(content, dict) and isinstance(content.get("entries"), dict):
+            calls = calls_at(str(content.get("theory_id")))
+            entries = spelled_out(content["entries"], calls)
+            return {**content, "entries": entries}
+        return content
+
 
 class Factor(Record):
     """A calibration factor alpha for one quantity: sigma_calibrated = alpha * sigma.
@@ -146,3 +163,15 @@ class Calibration(Record):
 def call_id(configuration_id: str, theory_id: str) -> str:
     """Identity of a call: one configuration at one level of theory."""
     return digest.of_json({"configuration": configuration_id, "theory": theory_id})
+
+
+def calls_at(theory_id: str) -> Callable[[str], str]:
+    """`call_id` at one level of theory, for thousands of configurations: the JSON is not made anew."""
+    end = f'","theory":{digest.canonical_json(theory_id)}}}'
+
+    def call_of(configuration_id: str) -> str:
+        if not configuration_id.isalnum():  # something that JSON may have to escape
+            return call_id(configuration_id, theory_id)
+        return digest.of_bytes(f'{{"configuration":"{configuration_id}{end}'.encode())
+
+    return call_of

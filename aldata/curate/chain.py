@@ -159,5 +159,5 @@ def check_retractions(calls: Sequence[str], known: set[str], generation: str) ->
             f"{len(unknown)} retracted calls are not in the lineage: {', '.join(unknown)}",
             where=f"generations.{generation}.curate.retract",
             expected="ids of calls of this generation or its ancestors (64 hexadecimal digits)",
-            next_step="look the id up in generations/*/dataset.json",
+            next_step=f"look it up: aldata query labels --generation {generation} --columns call",
         )

@@ -42,7 +42,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_document(path: Path, document: Record) -> str:
     """Write a document and return its digest."""
-    write_json(path, document.content())
+    write_json(path, document.stored())
     return document.digest
 
 

@@ -50,10 +50,10 @@ class Memmap:
         }
 
     def scan(self) -> float:
-        total, begin = 0.0, 0
+        found, begin = 0.0, 0
         for row in range(0, len(self.ends), BLOCK):
             end = int(self.ends[min(row + BLOCK, len(self.ends)) - 1])
-            total += total(
+            found += total(
                 {
                     name: self.arrays[name][begin:end]
                     if name in ("numbers", "positions", "forces")
@@ -62,7 +62,7 @@ class Memmap:
                 }
             )
             begin = end
-        return total
+        return found
 
     def column(self) -> Any:
         return self.arrays["energy"] + 0.0
