@@ -4,8 +4,8 @@
 
 Every way writes and is read in processes of its own, one thread each, on the same frames of 20 to 100
 atoms (random numbers; numbers, positions, forces, cell, periodicity, energy, stress; aldata and
-np.memmap hold all columns of labels, ids included). Slow ways get a share of the frames, stated in
-the table; their scan, column and query are over those. Files are in the page cache. Columns:
+np.memmap hold all columns of labels, ids included). Slow ways get a share of the frames (of 20,000 at
+most), stated in the table; their scan, column and query are over those. Files lie in the page cache:
 
 * write: seconds from arrays in memory, frames as ASE objects where the way wants them, to the disk (aldata:
   synced and hashed too). size: bytes over the raw bytes of what the way stores.
@@ -17,7 +17,7 @@ the table; their scan, column and query are over those. Files are in the page ca
 * memory: the largest resident set of the reading process over what it had before it opened the store
   (of mapped files it counts the pages that were touched, which the system may take back).
 
-Then the same frames in 100 generations: time to open and to take a batch, over those of one.
+Then the same frames in 100 generations: time to open, to take a batch and to scan, over those of one.
 Targets are ratios within the run.
 """
 
@@ -42,6 +42,7 @@ from typing import Any
 import numpy as np
 from store_data import FIELDS, RARE, add_generation, made_labels
 from store_ways import WAYS
+from store_ways.way import BLOCK, total
 
 BATCH = 64
 GENERATIONS = 100
@@ -79,10 +80,15 @@ def raw_bytes(labels: Any, names: Any) -> int:
     return sum(labels.arrays[name].nbytes for name in names)
 
 
+def count_of(way: Any, frames: int) -> int:
+    """How many frames a way gets: all, or of a slow one a share of 20,000 at most."""
+    return frames if way.SHARE == 1 else max(2 * BATCH, int(min(frames, 20_000) * way.SHARE))
+
+
 def step_write(name: str, frames: int, folder: Path) -> dict[str, Any]:
     """Write the frames, note what a reader must find, append a generation under DVC."""
     way = WAYS[name][0]
-    count = max(2 * BATCH, int(frames * way.SHARE))
+    count = count_of(way, frames)
     labels, more = made_labels(count, 1), made_labels(max(1, count // 10), 2)
     stored = labels.names() if name in ("np.memmap", "aldata", "aldata store") else FIELDS
     written = seconds(lambda: way.write(folder / "data", labels))
@@ -145,7 +151,7 @@ def digests_of(folder: Path) -> dict[str, str]:
 def step_read(name: str, frames: int, folder: Path) -> dict[str, Any]:
     """Read what `step_write` wrote; every answer is compared with what was noted."""
     way = WAYS[name][0]
-    count = max(2 * BATCH, int(frames * way.SHARE))
+    count = count_of(way, frames)
     expected = json.loads((folder / "expected.json").read_text())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     opened = way(folder / "data")
@@ -168,7 +174,7 @@ def step_read(name: str, frames: int, folder: Path) -> dict[str, Any]:
 
 
 def step_union(name: str, frames: int, folder: Path) -> dict[str, Any]:
-    """The same frames in one and in many generations: time to open and to take a batch."""
+    """The same frames in one and in many generations: time to open, to take a batch, to scan."""
     del name
     import aldata
 
@@ -194,6 +200,9 @@ def step_union(name: str, frames: int, folder: Path) -> dict[str, Any]:
             lambda opened=opened, rng=rng: opened.take(
                 rng.choice(frames, BATCH, replace=False), FIELDS
             )
+        )
+        result[f"scan {generations}"] = median(
+            lambda opened=opened: sum(map(total, opened.batches(BLOCK, columns=FIELDS)))
         )
     return result
 
