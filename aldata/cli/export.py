@@ -1,4 +1,4 @@
-"""`aldata export`: labels, configurations or candidates of a lineage as a file for other programs."""
+"""`aldata export`: what a lineage holds, as a file for other programs; or its provenance."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from aldata.artifacts.documents import Theory
 from aldata.artifacts.frames import Configurations, Labels
 from aldata.artifacts.layout import SEED, path_of
 from aldata.artifacts.schema import PURPOSES, STATUSES
+from aldata.audit.publication import FORMATS
 from aldata.cli.project import Project
 from aldata.errors import DamagedArtifact, InvalidInput
 
@@ -29,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "kind",
         nargs="?",
         default="labels",
-        choices=["labels", "configurations", "candidates"],
+        choices=["labels", "configurations", "candidates", "provenance"],
         help="what to write (default: labels)",
     )
     parser.add_argument(
@@ -49,13 +50,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="failed and rejected calls as well, marked by their status, without results",
     )
-    parser.add_argument("--format", choices=list(exchange.FORMATS), help="default: by the ending")
+    parser.add_argument(
+        "--format",
+        choices=[*exchange.FORMATS, *FORMATS],
+        help=f"default: by the ending; {', '.join(FORMATS)} are of provenance",
+    )
+    parser.add_argument(
+        "--licence", metavar="URL", help="of provenance as ro-crate or eln: under which licence"
+    )
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="FILE")
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the file, whole or not at all, and say what is in it."""
     project = Project.here()
+    if options.kind == "provenance":
+        from aldata.cli.publishing import export_provenance
+
+        return export_provenance(project, options)
+    if options.format in FORMATS:
+        raise InvalidInput(
+            f"{options.format} is a format of provenance",
+            where="aldata export --format",
+            next_step=f"aldata export provenance --generation {options.generation} "
+            f"--format {options.format} -o {options.output}",
+        )
     exchange.format_of(options.output, options.format)
     roles = _roles(options)
     stored = archive.open(options.kind, options.generation, rev=options.rev, root=project.root)

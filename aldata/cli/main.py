@@ -18,6 +18,7 @@ COMMANDS = {
     "why": "the life of a configuration: proposed, judged, picked, labelled, used",
     "verify": "recompute every hash of the chain and name each link that does not hold",
     "retract": "take calls back: what they have reached, and a retraction that is obeyed",
+    "reproduce": "compute a call or a model again, and compare",
     "noise": "measure the numerical noise of the labels by asking a few of them again",
     "import": "take in data of others: units and level of theory stated, ids checked",
     "doctor": "is everything there that the next call needs? what is missing is named",
