@@ -11,6 +11,7 @@ from ase.build import bulk, molecule
 from projects import EMT_TEST, Project, made
 
 from aldata import params
+from aldata.artifacts.documents import Manifest
 from aldata.audit.retractions import due
 
 
@@ -48,8 +49,8 @@ def grown(metal: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     root = tmp_path_factory.mktemp("grown") / "project"
     shutil.copytree(metal.root, root, symlinks=True)
     project = Project(root)
-    entries = project.json("g000", "dataset")["entries"]
-    wrong = next(entry["call"] for entry in entries if entry["role"] == "train")
+    entries = project.read(Manifest, "g000").entries
+    wrong = next(entry.call for entry in entries if entry.role == "train")
     project.ok("aldata", "retract", wrong, "--reason", "a wrong spin")
     plan = params.load(root / "params.yaml")
     changes = {"curate": due(root, plan, "g000"), "train": {"update": "warm_start"}}

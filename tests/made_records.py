@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from aldata import digest
-from aldata.artifacts.documents import call_id
+from aldata.artifacts.documents import Manifest, call_id
+from aldata.audit.documents import in_full
 from aldata.audit.sources import DOCUMENTS, VERBS
 
 THEORY = {
@@ -127,7 +128,7 @@ class Records:
         }
         for document in DOCUMENTS:
             self._document(name, document, {"of": name, "document": document})
-        self._document(name, "dataset", manifest)
+        self._document(name, "dataset", Manifest.model_validate(manifest).stored())
         self._document(name, "calls", [_fact(e, facts) for e in entries])
         picks = [
             {"configuration": e["configuration"], "rank": rank, "score": 1.0, "probe": False,
@@ -150,7 +151,8 @@ class Records:
 
     def _digest(self, generation: str, name: str) -> str:
         path = self.root / "generations" / generation / "record" / f"{name}.json"
-        return digest.of_json(json.loads(path.read_text()))
+        content = json.loads(path.read_text())
+        return digest.of_json(in_full(content) if name == "dataset" else content)
 
     @staticmethod
     def _path(generation: str, name: str) -> str:

@@ -19,6 +19,7 @@ from made_records import THEORY_ID, Records, call, configuration, entry
 from aldata import audit
 from aldata.artifacts.documents import Manifest
 from aldata.audit import sources
+from aldata.audit.documents import in_full
 from aldata.audit.index import FILE
 from aldata.audit.picture import write_picture
 from aldata.cli.main import main
@@ -275,6 +276,20 @@ def test_documents_of_dvcs_cache_count_where_git_has_none(tree: Records) -> None
 def uses_at(graph: audit.Graph, generation: str, version: str) -> set[str]:
     record = audit.found_model(graph, generation, version)
     return {row["call"] for row in audit.audit_model(graph, record)["calls"]}
+
+
+def test_a_data_set_that_is_spelled_out_says_the_same(tree: Records) -> None:
+    """As an older aldata wrote it."""
+    before = model(tree, "g001")
+    for name in ("seed", "g000", "g001"):
+        path = tree.root / "generations" / name / "record" / "dataset.json"
+        short = json.loads(path.read_text())
+        assert isinstance(short["entries"], dict)
+        path.write_text(json.dumps(in_full(short)))
+    after = model(tree, "g001")
+    assert after["calls"] == before["calls"]
+    assert after["dataset"] == before["dataset"]
+    assert after["missing"] == []
 
 
 def test_selectors(tree: Records) -> None:

@@ -224,14 +224,14 @@ def test_retract_shows_what_it_touches_then_rebuilds_from_there_and_can_be_revok
 ) -> None:
     project = copy_of(grown)
     monkeypatch.chdir(project.root)
-    entries = project.json("g001", "dataset")["entries"]
+    entries = project.read(Manifest, "g001").entries
     graph = graph_of(project)
     call = next(
-        entry["call"]
+        entry.call
         for entry in entries
-        if entry["role"] == "train"
+        if entry.role == "train"
         # and which the experiment did not ask for as well
-        and len(audit.reach(graph, audit.selected(graph, [entry["call"]]))) == 1
+        and len(audit.reach(graph, audit.selected(graph, [entry.call]))) == 1
     )
     before = project.ok("git", "status", "--porcelain")
     assert main(["retract", call, "--dry-run", "--json"]) == 0

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from projects import Project
 
-from aldata import digest
+from aldata.artifacts.documents import Manifest
 from aldata.artifacts.frames import Labels
 from aldata.audit.sources import outs_of
 from aldata.audit.verification.outs import md5_of
@@ -60,7 +60,7 @@ def a_byte_of_a_checkpoint(project: Project) -> str:
 
 
 def a_byte_of_a_manifest(project: Project) -> str:
-    entry = project.json("g000", "dataset")["entries"][0]["result"]
+    entry = project.read(Manifest, "g000").entries[0].result
     other = ("0" if entry[0] != "0" else "1") + entry[1:]
     edit(project.path("g000", "dataset"), entry, other)
     return "generations/g000/dataset.json of workspace: its digest is"
@@ -93,12 +93,12 @@ def an_edited_lock(project: Project) -> str:
 def a_label_moved_between_roles(project: Project) -> str:
     """Everything about the data set itself is hashed anew: the model and the child still know."""
     folder = project.root / "generations" / "g000"
-    entries = project.json("g000", "dataset")["entries"]
-    probe = next(i for i, entry in enumerate(entries) if entry["role"] == "probe")
-    before = digest.of_json(project.json("g000", "dataset"))
-    content = project.json("g000", "dataset")
-    content["entries"][probe]["role"] = "train"
-    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    manifest = project.read(Manifest, "g000")
+    entries = list(manifest.entries)
+    probe = next(i for i, entry in enumerate(entries) if entry.role == "probe")
+    entries[probe] = entries[probe].model_copy(update={"role": "train"})
+    other = manifest.model_copy(update={"entries": entries})
+    before, text = manifest.digest, json.dumps(other.stored(), indent=1, sort_keys=True) + "\n"
     old = {
         path: md5_of(path)[0] for path in (folder / "dataset.json", folder / "curate.activity.json")
     }
@@ -106,7 +106,7 @@ def a_label_moved_between_roles(project: Project) -> str:
         path.unlink()
         path.write_text(text)
     for path in (folder / "curate.activity.json", folder / "record" / "curate.activity.json"):
-        edit(path, before, digest.of_json(content))
+        edit(path, before, other.digest)
     lock = (project.root / "dvc.lock").read_text()
     for path, md5 in old.items():
         lock = lock.replace(md5, md5_of(path)[0])

@@ -10,6 +10,7 @@ from typing import Any
 from aldata import digest
 from aldata.artifacts.documents import Calibration, Manifest
 from aldata.artifacts.layout import SEED
+from aldata.audit.documents import in_full
 from aldata.audit.sources import Document, Sources, expected
 from aldata.audit.verification.findings import Findings
 from aldata.audit.versions import Version
@@ -28,22 +29,25 @@ def documents_of(sources: Sources, version: Version, findings: Findings) -> Pars
         parsed[generation] = {}
         for name in expected(generation):
             where = f"{generation}/{name}.json of {version.title}"
-            found = _parsed(sources, documents.get(name), where, findings)
+            found = _parsed(sources, name, documents.get(name), where, findings)
             if found is not None:
                 parsed[generation][name] = found
     return parsed
 
 
-def _parsed(sources: Sources, document: Document | None, where: str, findings: Findings) -> Any:
+def _parsed(
+    sources: Sources, name: str, document: Document | None, where: str, findings: Findings
+) -> Any:
     content = None if document is None else sources.bytes_of(document)
     if content is None:
         findings.lacks(where)
         return None
     findings.checked["documents"] += 1
     try:
-        return json.loads(content)
-    except ValueError as problem:
-        findings.breaks(where, f"is no JSON ({problem})")
+        parsed = json.loads(content)
+        return in_full(parsed) if name == "dataset" else parsed
+    except (ValueError, AttributeError, KeyError) as problem:
+        findings.breaks(where, f"cannot be read ({problem})")
         return None
 
 
