@@ -12,6 +12,7 @@ from typing import Any
 
 from aldata import params, store
 from aldata.artifacts import layout
+from aldata.artifacts.documents import whole_manifest
 from aldata.cli.main import main
 
 BIN = Path(sys.executable).parent
@@ -81,7 +82,7 @@ class Project:
         return reader(path, kind)
 
     def json(self, generation: str, name: str) -> Any:
-        return store.read_json(self.path(generation, name))
+        return whole_manifest(store.read_json(self.path(generation, name)))
 
     def ended_calls(self) -> list[str]:
         """Ids of the calls in the ledger."""

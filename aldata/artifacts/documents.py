@@ -96,12 +96,19 @@ class Manifest(Record):
 
     @model_validator(mode="before")
     @classmethod
-    def _spelled_out(cls, content: Any) -> Any:
-        if isinstance(content, dict) and isinstance(content.get("entries"), dict):
-            calls = calls_at(str(content.get("theory_id")))
-            entries = spelled_out(content["entries"], calls)
-            return {**content, "entries": entries}
-        return content
+    def _whole(cls, content: Any) -> Any:
+        return whole_manifest(content)
+
+
+def whole_manifest(content: Any) -> Any:
+    """The content of a `dataset.json` with its entries spelled out: what its digest is of.
+
+    Raises ValueError for entries that cannot be read.
+    """
+    if isinstance(content, dict) and isinstance(content.get("entries"), dict):
+        calls = calls_at(str(content.get("theory_id")))
+        return {**content, "entries": spelled_out(content["entries"], calls)}
+    return content
 
 
 class Factor(Record):
