@@ -10,7 +10,7 @@ from typing import Any
 
 from aldata import digest
 from aldata.artifacts.documents import Manifest, call_id
-from aldata.audit.documents import in_full
+from aldata.artifacts.entries import whole_manifest
 from aldata.audit.sources import DOCUMENTS, VERBS
 
 THEORY = {
@@ -152,7 +152,7 @@ class Records:
     def _digest(self, generation: str, name: str) -> str:
         path = self.root / "generations" / generation / "record" / f"{name}.json"
         content = json.loads(path.read_text())
-        return digest.of_json(in_full(content) if name == "dataset" else content)
+        return digest.of_json(whole_manifest(content) if name == "dataset" else content)
 
     @staticmethod
     def _path(generation: str, name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from aldata import params, store
 from aldata.artifacts import layout
-from aldata.artifacts.documents import whole_manifest
+from aldata.artifacts.entries import whole_manifest
 from aldata.cli.main import main
 
 BIN = Path(sys.executable).parent

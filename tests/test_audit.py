@@ -18,8 +18,8 @@ from made_records import THEORY_ID, Records, call, configuration, entry
 
 from aldata import audit
 from aldata.artifacts.documents import Manifest
+from aldata.artifacts.entries import whole_manifest
 from aldata.audit import sources
-from aldata.audit.documents import in_full
 from aldata.audit.index import FILE
 from aldata.audit.picture import write_picture
 from aldata.cli.main import main
@@ -285,7 +285,7 @@ def test_a_data_set_that_is_spelled_out_says_the_same(tree: Records) -> None:
         path = tree.root / "generations" / name / "record" / "dataset.json"
         short = json.loads(path.read_text())
         assert isinstance(short["entries"], dict)
-        path.write_text(json.dumps(in_full(short)))
+        path.write_text(json.dumps(whole_manifest(short)))
     after = model(tree, "g001")
     assert after["calls"] == before["calls"]
     assert after["dataset"] == before["dataset"]

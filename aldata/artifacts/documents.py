@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from aldata import digest
-from aldata.artifacts.entries import shortened, spelled_out
+from aldata.artifacts.entries import call_id as call_id  # found here as well
+from aldata.artifacts.entries import calls_at, shortened, whole_manifest
 from aldata.errors import InvalidInput
 from aldata.records import Record
 
@@ -100,17 +100,6 @@ class Manifest(Record):
         return whole_manifest(content)
 
 
-def whole_manifest(content: Any) -> Any:
-    """The content of a `dataset.json` with its entries spelled out: what its digest is of.
-
-    Raises ValueError for entries that cannot be read.
-    """
-    if isinstance(content, dict) and isinstance(content.get("entries"), dict):
-        calls = calls_at(str(content.get("theory_id")))
-        return {**content, "entries": spelled_out(content["entries"], calls)}
-    return content
-
-
 class Factor(Record):
     """A calibration factor alpha for one quantity: sigma_calibrated = alpha * sigma.
 
@@ -165,20 +154,3 @@ class Calibration(Record):
             "committee, four members",
             next_step="run without thresholds until then, or raise acquire.probe or acquire.batch",
         )
-
-
-def call_id(configuration_id: str, theory_id: str) -> str:
-    """Identity of a call: one configuration at one level of theory."""
-    return digest.of_json({"configuration": configuration_id, "theory": theory_id})
-
-
-def calls_at(theory_id: str) -> Callable[[str], str]:
-    """`call_id` at one level of theory, for thousands of configurations: the JSON is not made anew."""
-    end = f'","theory":{digest.canonical_json(theory_id)}}}'
-
-    def call_of(configuration_id: str) -> str:
-        if not configuration_id.isalnum():  # something that JSON may have to escape
-            return call_id(configuration_id, theory_id)
-        return digest.of_bytes(f'{{"configuration":"{configuration_id}{end}'.encode())
-
-    return call_of

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from aldata import digest
+
 SHARED = ("status", "role", "purpose", "lineage")
 """What is said once for all calls that agree in it."""
 FURTHER = ("call", "duplicate_of")
@@ -18,6 +20,23 @@ OWN = "{configuration}"
 
 CallOf = Callable[[str], str]
 """The id of the call about a configuration at the data set's level of theory."""
+
+
+def call_id(configuration_id: str, theory_id: str) -> str:
+    """Identity of a call: one configuration at one level of theory."""
+    return digest.of_json({"configuration": configuration_id, "theory": theory_id})
+
+
+def calls_at(theory_id: str) -> Callable[[str], str]:
+    """`call_id` at one level of theory, for thousands of configurations: the JSON is not made anew."""
+    end = f'","theory":{digest.canonical_json(theory_id)}}}'
+
+    def call_of(configuration_id: str) -> str:
+        if not configuration_id.isalnum():  # something that JSON may have to escape
+            return call_id(configuration_id, theory_id)
+        return digest.of_bytes(f'{{"configuration":"{configuration_id}{end}'.encode())
+
+    return call_of
 
 
 def shortened(entries: list[dict[str, Any]], call_of: CallOf) -> dict[str, Any] | None:
@@ -75,3 +94,14 @@ def _further(words: list[str]) -> dict[str, str]:
     if unknown := set(further) - set(FURTHER):
         raise ValueError(f"entries have unknown words: {', '.join(sorted(unknown))}")
     return further
+
+
+def whole_manifest(content: Any) -> Any:
+    """The content of a `dataset.json` with its entries spelled out: what its digest is of.
+
+    Raises ValueError for entries that cannot be read.
+    """
+    if isinstance(content, dict) and isinstance(content.get("entries"), dict):
+        calls = calls_at(str(content.get("theory_id")))
+        return {**content, "entries": spelled_out(content["entries"], calls)}
+    return content

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from aldata import digest
-from aldata.artifacts.entries import spelled_out
+from aldata.artifacts.entries import whole_manifest
 
 RELEVANT = ("checkpoint.zarr", "calibration.json", "dataset.json", "predictions.zarr")
 """Artifacts whose use links one activity to another across the rows of calls."""
@@ -73,7 +73,7 @@ class Reader:
         return {c.hex(): self.connection.execute(find, (c,)).fetchone()[0] for c, _ in listed}
 
     def _dataset(self, blob: int, short: dict[str, Any]) -> dict[str, Any]:
-        content = in_full(short)
+        content = whole_manifest(short)
         entries = content["entries"]
         ids = self._calls((e["call"], e["configuration"]) for e in entries)
         self.connection.executemany(
@@ -114,22 +114,6 @@ class Reader:
             "picks": len(content["picks"]),
             "pool": content.get("pool", {}),
         }
-
-
-def in_full(dataset: dict[str, Any]) -> dict[str, Any]:
-    """The document of a data set with its entries spelled out, as its digest has them.
-
-    Raises ValueError for entries that cannot be read.
-    """
-    if not isinstance(dataset.get("entries"), dict):
-        return dataset
-    # pydantic is imported with it: only who reads a data set for the first time waits for that
-    from aldata.artifacts.documents import calls_at
-
-    return {
-        **dataset,
-        "entries": spelled_out(dataset["entries"], calls_at(str(dataset["theory_id"]))),
-    }
 
 
 def _of_activity(content: dict[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from aldata import digest
 from aldata.artifacts.documents import Calibration, Manifest
+from aldata.artifacts.entries import whole_manifest
 from aldata.artifacts.layout import SEED
-from aldata.audit.documents import in_full
 from aldata.audit.sources import Document, Sources, expected
 from aldata.audit.verification.findings import Findings
 from aldata.audit.versions import Version
@@ -45,7 +45,7 @@ def _parsed(
     findings.checked["documents"] += 1
     try:
         parsed = json.loads(content)
-        return in_full(parsed) if name == "dataset" else parsed
+        return whole_manifest(parsed) if name == "dataset" else parsed
     except (ValueError, AttributeError, KeyError) as problem:
         findings.breaks(where, f"cannot be read ({problem})")
         return None
