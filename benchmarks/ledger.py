@@ -7,7 +7,8 @@ The calls: an oracle that does nothing (springs between two atoms, in microsecon
 the same oracle's function in as many processes, keeps nothing, and is not protected from a crash. The
 difference per call is what a call costs beside its computation: a process of its own, the claim, the
 attempt, the record on the disk, the raw files' digests. Start-up of the workers is not counted in
-either: both are measured from the first to the last call.
+either: both are measured from the first to the last call. CPU time is that of all processes
+together, and hardly depends on what else the machine does.
 
 The objects: a ledger of molecules of nine atoms is filled with so many records; then, from a new
 process (what the system has cached stays cached): look-up of one call, `missing` for 10,000 ids (half
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from ase.calculators.calculator import Calculator, all_changes
 
 from aldata.artifacts.calls import Attempt, CallRecord, Geometry, RawFile
@@ -74,12 +76,19 @@ def bare(task: tuple[Theory, Configuration]) -> float:
         return build(theory).label(configuration, Path(folder)).energy
 
 
+def cpu_seconds() -> float:
+    """CPU time of this process and of all its descendants, those that have ended included."""
+    family = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    return sum(sum(process.cpu_times()[:4]) for process in family)
+
+
 def per_call(calls: int, workers: int, folder: Path) -> dict[str, float]:
-    """Milliseconds per call and worker, through the ledger and in the bare loop."""
+    """Milliseconds per call and worker, through the ledger and in the bare loop; CPU time per call."""
     theory = resolve("ase", {"calculator": "ledger.Nothing", "keywords": {}})
     pairs = as_configurations([pair(number) for number in range(calls)])
     warm = Requests.of(as_configurations([pair(-1 - n) for n in range(4 * workers)]), "acquired")
     seconds: dict[str, float] = {}
+    cpu: dict[str, float] = {}
     with open_cluster(ClusterSettings(workers=workers)) as runner:
 
         def run(function: Callable[[Any], Any], jobs: Sequence[Any]) -> list[Any]:
@@ -98,12 +107,15 @@ def per_call(calls: int, workers: int, folder: Path) -> dict[str, float]:
                 lambda: label(Requests.of(pairs, "acquired"), theory, ledger, LabelSettings(), run),
             ),
         ):
-            start = time.perf_counter()
+            start, spent = time.perf_counter(), cpu_seconds()
             act()
             seconds[name] = time.perf_counter() - start
+            cpu[name] = cpu_seconds() - spent
     found = {f"{name}_ms": 1000 * s * workers / calls for name, s in seconds.items()}
     found["known_ms"] /= workers  # the driver looks these up alone
     found["overhead_ms"] = found["ledger_ms"] - found["bare_loop_ms"]
+    found |= {f"{name}_cpu_ms": 1000 * s / calls for name, s in cpu.items()}
+    found["overhead_cpu_ms"] = found["ledger_cpu_ms"] - found["bare_loop_cpu_ms"]
     return {name: round(value, 2) for name, value in found.items()}
 
 

@@ -11,6 +11,7 @@ the contract in tests/test_oracles.py holds for them in the default run as well.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -121,7 +122,6 @@ def test_it_runs_beside_packages_of_another_python(name: str, tmp_path: Path) ->
         "print(oracle.label(example.good, Path.cwd()).energy)\n"
     )
     path = ":".join(p for p in sys.path if p)
-    import os
 
     done = subprocess.run(
         [sys.executable, "-c", script, name, path],
