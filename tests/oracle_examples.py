@@ -18,6 +18,7 @@ from ase.io import write
 
 from aldata.artifacts.conversion import from_atoms, to_atoms
 from aldata.artifacts.frames import Configuration
+from aldata.label.oracles.trials import HYDROGEN
 
 WATER = from_atoms(molecule("H2O"))
 HYDROXYL = Configuration(
@@ -166,6 +167,20 @@ EXAMPLES = {
         COPPER,
         4e-3,
         starved={"max_cycle": 2},
+    ),
+    "pyscf_cells": Example(
+        "pyscf_cells",
+        {
+            "ke_cutoff": 70.0,
+            "kpoints": {"grid": [2, 2, 2], "shift": [0.5, 0.5, 0.5]},
+            "basis": "gth-szv",
+        },
+        HYDROGEN,
+        replace(HYDROGEN, charge=1),
+        4e-3,
+        stress=1e-4,
+        starved={"max_cycle": 1},
+        slow=True,  # ten seconds per label
     ),
     "espresso": Example(
         "espresso",

@@ -8,11 +8,13 @@ from aldata.label.oracles.espresso import Espresso
 from aldata.label.oracles.gpaw import Gpaw
 from aldata.label.oracles.protocol import Answer, Oracle, OracleFailure
 from aldata.label.oracles.pyscf import Pyscf
+from aldata.label.oracles.pyscf_cells import PyscfCells
 from aldata.label.oracles.replay import Replay
 from aldata.label.oracles.tblite import Tblite
 
 ORACLES: dict[str, type[Oracle]] = {
     "pyscf": Pyscf,
+    "pyscf_cells": PyscfCells,
     "espresso": Espresso,
     "abinit": Abinit,
     "cp2k": Cp2k,

@@ -142,7 +142,10 @@ class Pyscf:
         problems = {}
         for c in configurations:
             if np.any(c.pbc):
-                problems["pbc"] = "the oracle pyscf computes molecules: a configuration is periodic"
+                problems["pbc"] = (
+                    "the oracle pyscf computes molecules: a configuration is periodic "
+                    "(espresso, cp2k, gpaw, abinit, or pyscf_cells for small cells)"
+                )
             electrons = int(c.numbers.sum()) - c.charge
             if electrons < max(1, c.spin) or (electrons - c.spin) % 2:
                 problems[f"{electrons} {c.spin}"] = (

@@ -30,10 +30,18 @@ COPPER = Configuration(
     pbc=np.ones(3, dtype=bool),
 )
 
+HYDROGEN = Configuration(
+    numbers=np.array([1, 1], dtype=np.int32),
+    positions=np.array([[0.02, 0.05, 0.0], [0.55, 0.48, 0.42]]),
+    cell=np.array([[0.1, 2.2, 2.3], [2.4, 0.0, 2.1], [2.2, 2.3, 0.1]]),
+    pbc=np.ones(3, dtype=bool),
+)
+
 SHIFTED = {"grid": [2, 2, 2], "shift": [0.5, 0.5, 0.5]}
 
 TRIALS: dict[str, tuple[dict[str, Any], Configuration]] = {
     "pyscf": ({"basis": "sto-3g"}, WATER),
+    "pyscf_cells": ({"ke_cutoff": 50.0, "kpoints": SHIFTED, "basis": "gth-szv"}, HYDROGEN),
     "tblite": ({}, WATER),
     "emt": ({}, COPPER),
     "espresso": (
