@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aldata import params, store
 from aldata.artifacts import layout
 from aldata.artifacts.entries import whole_manifest
 from aldata.cli.main import main
+
+if TYPE_CHECKING:
+    import pytest
 
 BIN = Path(sys.executable).parent
 
@@ -94,6 +100,24 @@ class Project:
     def commit(self, message: str = "more") -> None:
         self.ok("git", "add", ".")
         self.ok("git", "commit", "--quiet", "-m", message)
+
+
+def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
+    """A folder that `build` has filled: once per run, of which every worker of the tests has a copy."""
+    own = factory.mktemp(name)
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        build(own)
+        return own
+    shared = factory.getbasetemp().parent / f"shared-{name}"
+    with shared.with_suffix(".lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        if not (shared / "whole").exists():
+            shutil.rmtree(shared, ignore_errors=True)
+            shared.mkdir()
+            build(shared)
+            (shared / "whole").touch()
+    shutil.copytree(shared, own, symlinks=True, dirs_exist_ok=True)
+    return own
 
 
 def made(root: Path, structures: Path, values: dict[str, Any], generations: int) -> Project:

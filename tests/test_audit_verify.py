@@ -151,7 +151,14 @@ def a_users_file_changed(project: Project) -> str:
     return "structures/cell.xyz: is not the file that seed of seed used"
 
 
+def a_retraction_rewritten(project: Project) -> str:
+    path = next((project.root / "retractions").glob("*.json"))
+    edit(path, "a wrong spin", "a right spin")
+    return f"retractions/{path.name}: is not the retraction of its name"
+
+
 TAMPERING = (
+    a_retraction_rewritten,
     a_byte_of_a_label_store,
     a_byte_of_a_checkpoint,
     a_byte_of_a_manifest,

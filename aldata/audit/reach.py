@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,20 +82,12 @@ def _reached(record: Recorded, visit: Visit, touched: Touched) -> Reached:
         touched.calibrations[record.calibration] = f"calibration of {record.generation}"
     return Reached(
         record=record,
-        roles=_roles(visit),
+        roles=visit.state.roles(),
         uses=uses,
         calibration=calibration if record.calibration else None,
         decision=_decision(record, touched),
         metrics=_metrics(record, visit, touched, calibration),
     )
-
-
-def _roles(visit: Visit) -> dict[str, int]:
-    state = visit.state
-    counts: Counter[str] = Counter(
-        "retracted" if call in state.retracted else role for call, role in state.role.items()
-    )
-    return dict(counts)
 
 
 def _calibration(record: Recorded, uses: dict[str, int], touched: Touched) -> list[str]:

@@ -30,6 +30,10 @@ Row = tuple[int, str, str, str]
 """Call (id in the index), status, role and purpose of one entry of a data set."""
 
 
+Count = tuple[str | None, str]
+"""What calls are counted by: their use, and their role (or that they are retracted)."""
+
+
 @dataclass(frozen=True)
 class Before:
     """What a call was before a data set said something new of it."""
@@ -45,21 +49,40 @@ class Change:
     """What a data set did, to be taken back: calls that are new with it, and what others were."""
 
     new: list[int] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
+    counts: Counter[Count] = field(default_factory=Counter)
     before: list[Before] = field(default_factory=list)
     lost: dict[int, str] = field(default_factory=dict)
 
 
 class State:
-    """What every call is used for after the data sets of a chain."""
+    """What every call is used for after the data sets of a chain.
 
-    def __init__(self) -> None:
+    counting : whether numbers of calls are kept up to date, too (`used`, `roles`).
+    """
+
+    def __init__(self, counting: bool = True) -> None:
+        self.counting = counting
         self.role: dict[int, str] = {}
         self.settled: set[int] = set()
         self.retracted: set[int] = set()
         self.atoms: set[int] = set()
         self.tests: set[int] = set()
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[Count] = Counter()
+
+    def used(self) -> dict[str, int]:
+        """Number of calls by what a model of this data set uses them for directly."""
+        found: Counter[str] = Counter()
+        for (use, _), count in self.counts.items():
+            if use is not None:
+                found[use] += count
+        return dict(found)
+
+    def roles(self) -> dict[str, int]:
+        """Number of calls by role; retracted ones apart."""
+        found: Counter[str] = Counter()
+        for (_, role), count in self.counts.items():
+            found[role] += count
+        return {role: count for role, count in found.items() if count}
 
     def use(self, call: int) -> str | None:
         """What a model of this data set uses a call for directly; None for nothing."""
@@ -92,8 +115,9 @@ class State:
         if root:
             self._begin(new.values())
         change.new = list(new)
-        change.counts = Counter(map(self._counted_as, new))
-        self.counts.update(change.counts)
+        if self.counting:
+            change.counts = Counter(map(self._counted_as, new))
+            self.counts.update(change.counts)
         for call, status, role, _ in known:
             change.before.append(self._leave(call))
             self.role[call] = role
@@ -142,8 +166,11 @@ class State:
             self.counts[self._counted_as(call)] -= 1
         return Before(call, self.role.get(call), call in self.settled, call in self.retracted)
 
-    def _counted_as(self, call: int) -> str:
-        return self.use(call) or ("retracted" if call in self.retracted else "none")
+    def _counted_as(self, call: int) -> Count:
+        role = "retracted" if call in self.retracted else self.role[call]
+        if call in self.atoms:
+            return "isolated_atom", role
+        return (role if role in DIRECT else None), role
 
 
 @dataclass(frozen=True)
@@ -165,7 +192,7 @@ def walk(
     """
     rows = _rows(graph, calls, only)
     chosen = None if calls is None else set(calls)
-    state = State()
+    state = State(counting=calls is not None)
     inherited: dict[str, dict[int, str]] = {}
     stack: list[tuple[str, Change | None]] = [(d, None) for d in graph.children[None]]
     while stack:
@@ -261,7 +288,7 @@ def counted(record: Recorded, visit: Visit) -> dict[str, int]:
     """How many of the followed calls a recorded model uses, by what for."""
     if not record.trained:
         return {}
-    counts = {use: visit.state.counts[use] for use in USES}
+    counts = dict.fromkeys(USES, 0) | visit.state.used()
     counts["inherited"] = len(visit.inherited.get(str(record.checkpoint), {}))
     if record.calibration is None:
         counts["probe"] = 0

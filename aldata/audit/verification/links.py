@@ -11,10 +11,11 @@ from aldata import digest
 from aldata.artifacts.documents import Calibration, Manifest
 from aldata.artifacts.entries import whole_manifest
 from aldata.artifacts.layout import SEED
+from aldata.audit.retractions import FOLDER, REVOKED
 from aldata.audit.sources import Document, Sources, expected
 from aldata.audit.verification.findings import Findings
 from aldata.audit.versions import Version
-from aldata.curate import members, verify_chain
+from aldata.curate import RetractionFile, Revocation, members, verify_chain
 from aldata.errors import AldataError, DamagedArtifact
 from aldata.provenance import Activity
 
@@ -134,6 +135,30 @@ def check_inputs_of(parsed: Parsed, root: Path, findings: Findings) -> None:
                     findings.breaks(
                         path, f"is not the file that {name.split('.')[0]} of {generation} used"
                     )
+
+
+def check_retractions(root: Path, findings: Findings) -> None:
+    """Every retraction has the id that its content gives, and every revocation its retraction."""
+    known = set()
+    for path in sorted((root / FOLDER).glob("*.json")):
+        where = f"{FOLDER}/{path.name}"
+        findings.checked["retractions"] += 1
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if path.name.endswith(REVOKED):
+                if Revocation.checked(content, where, DamagedArtifact).retraction not in known:
+                    findings.breaks(where, "revokes a retraction that is not there")
+                continue
+            found = RetractionFile.checked(content, where, DamagedArtifact).id
+        except (OSError, ValueError) as problem:
+            findings.breaks(where, f"cannot be read ({problem})")
+            continue
+        except DamagedArtifact as problem:
+            findings.breaks(where, problem.what)
+            continue
+        known.add(found)
+        if found != path.stem:
+            findings.breaks(where, f"is not the retraction of its name: its content gives {found}")
 
 
 def check_chain(parsed: Parsed, version: Version, findings: Findings) -> dict[str, Manifest]:

@@ -13,6 +13,7 @@ from aldata.audit.verification.links import (
     check_copies,
     check_inputs_of,
     check_links,
+    check_retractions,
     documents_of,
 )
 from aldata.audit.verification.outs import check_inputs, check_lock, check_outs, lock_of
@@ -67,6 +68,7 @@ def _of_version(
         for generation in parsed:
             check_copies(sources, generation, findings)
         check_inputs_of(parsed, sources.root, findings)
+        check_retractions(sources.root, findings)
         if lock is not None:
             check_inputs(sources, lock, findings)
     made = check_links(parsed, version, findings)
