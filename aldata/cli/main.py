@@ -27,6 +27,7 @@ COMMANDS = {
     "query": "which frames satisfy a condition, and which come first",
     "diff": "what two generations, revisions or experiments differ in",
     "compare": "run strategies as experiments, and what their learning curves allow to say",
+    "report": "the project as one page: curves, calibration, map with structures, picks, chain",
     "upgrade": "bring the project's stages to this version of aldata",
 }
 """Every subcommand and what it does. Each is a module of `aldata.cli` with `configure` and `run`."""

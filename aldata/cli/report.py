@@ -1,0 +1,49 @@
+"""`aldata report`: the project as one page that opens without a network."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from aldata.cli.project import Project
+from aldata.errors import InvalidInput
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `aldata report`."""
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("report.html"), metavar="FILE", help="the page"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the page and say how large it is."""
+    project = Project.here()
+    from aldata import report
+
+    document = report.gathered(project.root)
+    _write(options.output, report.page(document))
+    size = options.output.stat().st_size / 1e6
+    for note in document["notes"]:
+        print(f"  {note}")
+    print(f"written: {options.output} ({size:.1f} MB)")
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    """Write the file whole or not at all. Raises InvalidInput where that cannot be done."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as stream:
+            stream.write(text)
+        os.chmod(stream.name, 0o644)
+        os.replace(stream.name, path)
+    except OSError as problem:
+        raise InvalidInput(
+            f"cannot be written: {problem.strerror or problem}",
+            where=str(path),
+            expected="a file in a folder that is there",
+        ) from None
