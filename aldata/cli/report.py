@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 from pathlib import Path
 
@@ -36,11 +35,16 @@ def _write(path: Path, text: str) -> None:
     """Write the file whole or not at all. Raises InvalidInput where that cannot be done."""
     try:
         with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name}.", delete=False
+            "w",
+            encoding="utf-8",
+            newline="\n",
+            dir=path.parent,
+            prefix=f".{path.name}.",
+            delete=False,
         ) as stream:
             stream.write(text)
-        os.chmod(stream.name, 0o644)
-        os.replace(stream.name, path)
+        Path(stream.name).chmod(0o644)
+        Path(stream.name).replace(path)
     except OSError as problem:
         raise InvalidInput(
             f"cannot be written: {problem.strerror or problem}",

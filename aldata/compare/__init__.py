@@ -3,7 +3,7 @@
 from aldata.compare.curves import Curve, Unlike, curves_of, experiments, unlike
 from aldata.compare.statistics import Difference, Interval, calls_to_reach, differences
 from aldata.compare.study import Planned, planned
-from aldata.compare.verdicts import verdict
+from aldata.compare.verdicts import sentences, verdict, warnings
 
 __all__ = [
     "Curve",
@@ -16,6 +16,8 @@ __all__ = [
     "differences",
     "experiments",
     "planned",
+    "sentences",
     "unlike",
     "verdict",
+    "warnings",
 ]

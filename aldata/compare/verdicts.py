@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from aldata.compare.curves import Curve, unlike
 from aldata.compare.statistics import FEWEST, Difference
+
+SHOWN = 6
+"""How many parameters that differ are spelt out."""
 
 
 def verdict(difference: Difference) -> str:
@@ -20,6 +26,38 @@ def verdict(difference: Difference) -> str:
     if found.low > 0:
         return f"{name} is worse: {change} ({interval})"
     return f"{name}: no difference that {found.seeds} seeds can show: {change} ({interval})"
+
+
+def sentences(curves: Sequence[Curve], found: Sequence[Difference], reference: str) -> list[str]:
+    """Verdicts about every strategy, then what is missing."""
+    lines = [verdict(difference) for difference in found]
+    if not any(curve.strategy == reference for curve in curves):
+        lines = [f"there is no experiment with {reference}: nothing to compare with"]
+    for difference in found:
+        if difference.missing:
+            seeds = ", ".join(map(str, difference.missing))
+            lines.append(
+                f"{difference.strategy}: left out, one of the pair is missing: seed {seeds}"
+            )
+    for curve in curves:
+        if curve.missing:
+            cut = ", ".join(curve.missing)
+            lines.append(f"{curve.experiment}: cut short, it has not recorded {cut}")
+    return lines
+
+
+def warnings(curves: Sequence[Curve]) -> list[str]:
+    """Parameters that differ although nobody compares them."""
+    others = unlike(curves)
+    if not others:
+        return []
+    lines = ["NOT ALIKE: these parameters differ too, so the strategy may not be the cause:"]
+    for item in others[:SHOWN]:
+        values = "; ".join(f"{value} ({len(names)})" for value, names in item.values.items())
+        lines.append(f"  {item.parameter}: {values}")
+    if len(others) > SHOWN:
+        lines.append(f"  and {len(others) - SHOWN} more (aldata compare show --json lists them)")
+    return lines
 
 
 def _percent(value: float) -> str:

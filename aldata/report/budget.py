@@ -16,8 +16,8 @@ class Budget:
     """What the whole page shows at most; what is left out is said in the page.
 
     points : frames on the maps of all generations together, beside the picks, which all are shown.
-    atoms : of the structures that can be looked at; the picks' come first. residuals : atoms on the plots of
-    sigma against error. calls : picks that are listed, and calls without a label.
+    atoms : of the structures that can be looked at; the picks' come first. residuals : atoms on the plots
+    of sigma against error. calls : picks that are listed, and calls without a label.
     """
 
     points: int = 30_000

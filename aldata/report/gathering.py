@@ -8,9 +8,10 @@ from typing import Any
 
 from aldata import archive, params, provenance
 from aldata.artifacts.layout import SEED, path_of
-from aldata.errors import DamagedArtifact
+from aldata.errors import AldataError, DamagedArtifact
 from aldata.provenance.activity import now
 from aldata.report.budget import Budget, shares
+from aldata.report.comparison import comparison
 from aldata.report.generations import failures, generation_rows
 from aldata.report.lineages import lineages
 from aldata.report.maps import maps, residual_points
@@ -43,6 +44,7 @@ def gathered(root: Path, budget: Budget | None = None) -> Document:
     structures = _structures(frames, drawn, decided, budget)
     _note(notes, structures.too_many, "structures cannot be looked at here: too many atoms")
     notes += frames.missing
+    compared = _compared(root, notes)
     return {
         "project": _project(root),
         "generations": generation_rows(tree, parameters),
@@ -52,6 +54,7 @@ def gathered(root: Path, budget: Budget | None = None) -> Document:
         "structures": structures.packed(),
         "failures": found,
         "lineages": lineages(root, frames.newest_models),
+        "comparison": compared,
         "notes": notes,
     }
 
@@ -88,10 +91,11 @@ def _structures(
     """Structures of picks first, then of the maps' other points, one generation after the other."""
     asked = [row["id"] for value in decided.values() if value for row in value["rows"]]
     others = [columns["id"][::-1] for columns in drawn.values()]
-    turns = (identity for turn in zip_longest(*others) for identity in turn if identity)
-    structures = Structures([*dict.fromkeys([*asked, *turns])], budget.atoms)
-    for configurations in frames.configurations:
-        structures.take(configurations)
+    turns = [identity for turn in zip_longest(*others) for identity in turn if identity]
+    structures = Structures(budget.atoms)
+    for wanted in (asked, turns):
+        for configurations in frames.configurations:
+            structures.take(configurations, wanted)
     return structures
 
 
@@ -102,6 +106,15 @@ def _cut(decided: dict[str, Any], most: int) -> int:
     for value, share in zip(lists, shares(sizes, most), strict=True):
         value["rows"] = value["rows"][:share]
     return sum(sizes) - sum(len(value["rows"]) for value in lists)
+
+
+def _compared(root: Path, notes: list[str]) -> Document | None:
+    """The comparison; an experiment that cannot be read is no reason for having no report."""
+    try:
+        return comparison(root)
+    except AldataError as problem:
+        notes.append(f"The experiments cannot be compared: {problem}")
+        return None
 
 
 def _project(root: Path) -> Document:

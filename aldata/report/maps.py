@@ -55,7 +55,7 @@ def _columns(points: Points) -> dict[str, Any]:
 def residual_points(
     tree: Tree, generations: Sequence[str], most: int
 ) -> tuple[dict[str, Any], int]:
-    """Sigma and error of the force on atoms of the probe (meV/A) by generation; and how many are left out."""
+    """Sigma and error of the force on probe atoms (meV/A) by generation; and how many are left out."""
     whole: Mapping[str, Points] = {
         name: document_of(tree, name, "sigma_error") or [] for name in generations
     }

@@ -28,8 +28,8 @@ ASKED_FOR = ("rank", "score", "probe", "sampler", "trajectory", "step", "tempera
 def picks(tree: Tree, generation: str, judged: Judged) -> Row | None:
     """The decision of a generation, from its record; None before there is one.
 
-    reasons : how many were picked for each. rows : a pick each, in the order of ranks, probes last, with what
-    its call came to and, in eV/A, the parent's uncertainty of it and its error (see `judgements`).
+    reasons : how many were picked for each. rows : a pick each, in the order of ranks, probes last, with
+    what its call came to and, in eV/A, the parent's uncertainty of it and its error (see `judgements`).
     """
     record = record_of(tree, generation, "selection")
     if record is None:
@@ -81,8 +81,8 @@ def _pick(pick: Row, entry: Entry | None, calls: dict[str, Row]) -> Row:
 def judgements(tree: Tree, candidates: StoredFrames) -> Judged:
     """Uncertainty and error of the parent's model on every pick among the candidates, in eV/A.
 
-    sigma_forces : as in `aldata query`, the largest of the frame's atoms. error_forces : the largest length of
-    an atom's force error; None unless the call was accepted.
+    sigma_forces : as in `aldata query`, the largest of the frame's atoms. error_forces : the largest length
+    of an atom's force error; None unless the call was accepted.
     """
     ids = {
         (generation, pick["configuration"])

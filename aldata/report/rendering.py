@@ -19,8 +19,8 @@ def page(document: dict[str, Any]) -> str:
     """The report of a document of `gathered` as HTML that loads nothing.
 
     Names and messages of a project are never markup: they are JSON in which no tag can begin, and the
-    scripts put them on the page as text. The policy in the head allows these scripts only, by their digests,
-    and no connection.
+    scripts put them on the page as text. The policy in the head allows these scripts only, by their
+    digests, and no connection.
     """
     scripts = [VIEWER.read_text(encoding="utf-8")]
     scripts += [_part(name) for name in SCRIPTS]

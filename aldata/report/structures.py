@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -20,30 +20,35 @@ Packed = dict[str, Any]
 
 
 class Structures:
-    """Collects structures from one sequence of frames after another, each id once."""
+    """Collects structures, each id once, until so many atoms are there."""
 
-    def __init__(self, wanted: Sequence[str], atoms: int) -> None:
-        """wanted : first digits of ids, the most important first. atoms : how many there may be."""
+    def __init__(self, atoms: int) -> None:
         self._left = atoms
-        self._waiting = dict.fromkeys(wanted)
         self._ids: list[str] = []
         self._parts: list[dict[str, npt.NDArray[Any]]] = []
-        self.too_many = 0
+        self._refused: set[str] = set()
 
-    def take(self, frames: StoredFrames) -> None:
-        """Take what is still wanted and fits. A beginning that two configurations share is left out."""
-        rows = _rows_beginning(frames, list(self._waiting))
-        found = {ident: row for ident, row in zip(self._waiting, rows, strict=True) if row >= 0}
-        for ident in found:
-            del self._waiting[ident]
-        chosen = np.fromiter(found.values(), np.int64, len(found))
-        sizes = frames.take(chosen, ["row_size"])["row_size"]
+    @property
+    def too_many(self) -> int:
+        """How many did not fit."""
+        return len(self._refused)
+
+    def take(self, frames: StoredFrames, wanted: Iterable[str]) -> None:
+        """Take the frames whose ids begin so, the first ones first, as far as they fit.
+
+        A beginning that two configurations share is left out.
+        """
+        known = self._refused.union(self._ids)
+        waiting = [identity for identity in dict.fromkeys(wanted) if identity not in known]
+        rows = _rows_beginning(frames, waiting)
+        there = np.flatnonzero(rows >= 0)
+        sizes = frames.take(rows[there], ["row_size"])["row_size"]
         count = int(np.searchsorted(np.cumsum(sizes), self._left, side="right"))
-        self.too_many += len(found) - count
+        self._refused |= {waiting[k] for k in there[count:]}
         if count:
             self._left -= int(sizes[:count].sum())
-            self._ids += list(found)[:count]
-            self._parts.append(frames.take(chosen[:count], COLUMNS))
+            self._ids += [waiting[k] for k in there[:count]]
+            self._parts.append(frames.take(rows[there[:count]], COLUMNS))
 
     def packed(self) -> Packed:
         """Ids, sizes and facts as lists; numbers (uint8), positions and cells (float32, A) as base64.

@@ -14,9 +14,6 @@ from aldata.cli.project import Project
 from aldata.compare import Curve, Difference
 from aldata.errors import InvalidInput
 
-SHOWN = 6
-"""How many parameters that differ are spelt out."""
-
 
 def run(options: argparse.Namespace) -> int:
     """Print the comparison, as tables or as JSON, and draw it."""
@@ -45,7 +42,8 @@ def run(options: argparse.Namespace) -> int:
         print(
             f"\ncalls until it stays below {target:.4g}\n{_reached(curves, options.metric, target)}"
         )
-    print("\n" + "\n".join(_sentences(curves, found, options.reference)))
+    lines = compare.sentences(curves, found, options.reference) + compare.warnings(curves)
+    print("\n" + "\n".join(lines))
     return 0
 
 
@@ -94,38 +92,6 @@ def _reached(curves: Sequence[Curve], metric: str, target: float) -> str:
         rows.append([strategy, mean, each])
     headings = ["strategy", "mean", "seed by seed"]
     return str(tabulate(rows, headers=headings, floatfmt=".0f", missingval="-"))
-
-
-def _sentences(curves: Sequence[Curve], found: Sequence[Difference], reference: str) -> list[str]:
-    """Verdicts, then everything that is missing or not alike."""
-    lines = [compare.verdict(difference) for difference in found]
-    if not any(curve.strategy == reference for curve in curves):
-        lines = [f"there is no experiment with {reference}: nothing to compare with"]
-    for difference in found:
-        if difference.missing:
-            seeds = ", ".join(map(str, difference.missing))
-            lines.append(
-                f"{difference.strategy}: left out, one of the pair is missing: seed {seeds}"
-            )
-    for curve in curves:
-        if curve.missing:
-            cut = ", ".join(curve.missing)
-            lines.append(f"{curve.experiment}: cut short, it has not recorded {cut}")
-    return lines + _warnings(curves)
-
-
-def _warnings(curves: Sequence[Curve]) -> list[str]:
-    """Parameters that differ although nobody compares them."""
-    others = compare.unlike(curves)
-    if not others:
-        return []
-    lines = ["NOT ALIKE: these parameters differ too, so the strategy may not be the cause:"]
-    for item in others[:SHOWN]:
-        values = "; ".join(f"{value} ({len(names)})" for value, names in item.values.items())
-        lines.append(f"  {item.parameter}: {values}")
-    if len(others) > SHOWN:
-        lines.append(f"  and {len(others) - SHOWN} more (--json lists them)")
-    return lines
 
 
 def _document(

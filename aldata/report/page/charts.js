@@ -109,7 +109,7 @@ function drawChart(figure, spec, width) {
   }
   if (spec.square) ranges.x = ranges.y = [Math.min(ranges.x[0], ranges.y[0]), Math.max(ranges.x[1], ranges.y[1])];
   const height = spec.height || Math.round(Math.min(320, Math.max(230, width * 0.58)));
-  const frame = { left: spec.bare ? 6 : 50, right: width - 10, top: 12, bottom: height - (spec.bare ? 6 : 42) };
+  const frame = { left: spec.bare ? 6 : 54, right: width - 10, top: 12, bottom: height - (spec.bare ? 6 : 42) };
   const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label": spec.title || spec.y.label }, null);
   const x = scale(spec.x, ranges.x, frame.left, frame.right), y = scale(spec.y, ranges.y, frame.bottom, frame.top);
   if (!spec.bare) axes(svg, spec, x, y, frame);
@@ -128,14 +128,14 @@ function axes(svg, spec, x, y, frame) {
   }
   let last = -Infinity;
   const room = (text) => 7 * String(text).length + 10;
-  for (const [value, text] of ticks(spec.x, x, Math.max(3, Math.floor((frame.right - frame.left) / 90)))) {
+  for (const [value, text] of ticks(spec.x, x, Math.max(4, Math.floor((frame.right - frame.left) / 90)))) {
     shape("line", { class: "axis", x1: x(value), x2: x(value), y1: frame.bottom, y2: frame.bottom + 4 }, svg);
     if (x(value) - last < room(text)) continue;
     last = x(value);
     shape("text", { x: x(value), y: frame.bottom + 18, "text-anchor": "middle" }, svg, text);
   }
   shape("text", { x: (frame.left + frame.right) / 2, y: frame.bottom + 37, "text-anchor": "middle" }, svg, spec.x.label);
-  shape("text", { transform: `translate(11 ${(frame.top + frame.bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, svg, spec.y.label);
+  shape("text", { transform: `translate(9 ${(frame.top + frame.bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, svg, spec.y.label);
 }
 
 function guides(svg, spec, x, y, frame) {

@@ -52,7 +52,7 @@ function drawMap(chart, state) {
   });
   for (const one of series) one.name = `${one.name} (${one.points.length})`;
   return plot(chart, {
-    bare: true, height: 400, title: "map of configurations", x: { label: "" }, y: { label: "" }, series: series.filter((one) => one.points.length),
+    bare: true, height: Math.min(470, Math.max(300, chart.clientWidth * 0.8)), title: "map of configurations", x: { label: "" }, y: { label: "" }, series: series.filter((one) => one.points.length),
     pick: (point) => state.set({ structure: point.id }), chosen: () => state.structure,
   });
 }

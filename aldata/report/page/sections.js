@@ -85,20 +85,20 @@ function generations() {
   const metric = (group, name) => (row) => number(((row.metrics || {})[group] || {})[name]);
   const columns = [
     { head: "generation", cell: (row) => row.name },
-    { head: "parent", cell: (row) => row.parent },
-    { head: "strategy", cell: (row) => (row.strategy ? plain(row.strategy) : null) },
+    { head: "parent", cell: (row) => row.parent || "" },
+    { head: "strategy", cell: (row) => (row.strategy ? plain(row.strategy) : "") },
     ...["accepted", "rejected", "failed"].map((status) => ({ head: status, n: true, cell: (row) => (row.calls ? row.calls[status].toLocaleString("en-US") : tag("planned")) })),
-    { head: "oracle CPU time", cell: (row) => (row.cpu_seconds === null ? null : make("span", {}, bar(row.cpu_seconds / most), ` ${duration(row.cpu_seconds)}`)) },
-    { head: "trained on", n: true, cell: (row) => row.metrics && row.metrics.train_frames.toLocaleString("en-US") },
-    { head: `probe: F RMSE ${MILLI}`, n: true, title: "the parent's model on this generation's probe", cell: metric("probe", "forces_rmse_meV_per_A") },
+    { head: "CPU time", title: "of the oracle", cell: (row) => (row.cpu_seconds === null ? null : make("span", {}, bar(row.cpu_seconds / most), ` ${duration(row.cpu_seconds)}`)) },
+    { head: "frames trained on", n: true, cell: (row) => row.metrics && row.metrics.train_frames.toLocaleString("en-US") },
+    { head: `probe: F (${MILLI})`, n: true, title: "RMS force error of the parent's model on this generation's probe", cell: metric("probe", "forces_rmse_meV_per_A") },
     ...sets.flatMap((set) => [
-      { head: `${set}: F RMSE ${MILLI}`, n: true, cell: (row) => number(((row.metrics || { test: {} }).test[set] || {}).forces_rmse_meV_per_A) },
-      { head: `${set}: E RMSE ${PER_ATOM}`, n: true, cell: (row) => number(((row.metrics || { test: {} }).test[set] || {}).energy_rmse_meV_per_atom) },
+      { head: `${set}: F (${MILLI})`, n: true, title: "RMS force error on this test set", cell: (row) => number(((row.metrics || { test: {} }).test[set] || {}).forces_rmse_meV_per_A) },
+      { head: `${set}: E (${PER_ATOM})`, n: true, title: "RMS energy error on this test set", cell: (row) => number(((row.metrics || { test: {} }).test[set] || {}).energy_rmse_meV_per_atom) },
     ]),
     { head: "worth", n: true, title: "the parent's force error on picks over that on the probe: 1 is what chance finds", cell: metric("worth", "error_ratio") },
   ];
   const found = table(columns, ROWS, { tall: ROWS.length > 14 });
-  here.append(found, make("p", { class: "quiet small" }, "worth: the parent's RMS force error on the picks over that on the random probe; 1 is what chance finds."));
+  here.append(found, make("p", { class: "quiet small" }, "F, E: RMS errors of forces and energies; on the probe those of the parent's model. Worth: the parent's force error on the picks over that on the random probe; 1 is what chance finds."));
 }
 
 function bar(share) {
@@ -215,7 +215,7 @@ function chainOf(lineage) {
   const start = card("Began with", facts(Object.entries(lineage.origin).map(([path, digest]) => [path, short(digest)])));
   const warnings = lineage.missing.map((line) => make("p", { class: "note" }, `Not on record: ${line}`));
   if (lineage.tainted) warnings.unshift(make("p", { class: "note" }, `The model of ${lineage.generation} uses ${words(lineage.tainted, "retracted call")}.`));
-  return [make("h3", {}, "Model of ", lineage.generation, " ", short(lineage.checkpoint)), ...warnings, links, uses, make("div", { class: "grid" }, level, start)];
+  return [make("h3", {}, "Model of ", lineage.generation, " ", short(lineage.checkpoint)), ...warnings, links, uses, make("div", { class: "grid loose" }, level, start)];
 }
 
 function comparison() {
@@ -223,8 +223,8 @@ function comparison() {
   if (!found || !found.curves.length) return;
   const here = section("comparison");
   here.append(make("p", { class: "quiet" }, `${words(found.curves.length, "experiment")}, compared by ${found.metric}; runs with the same random seed are compared with each other, at equal numbers of calls.`));
-  for (const line of found.verdicts) here.append(make("p", { class: "verdict" }, line));
-  for (const line of found.warnings) here.append(make("p", { class: "note" }, line));
+  for (const line of found.sentences) here.append(make("p", { class: "verdict" }, line));
+  if (found.warnings.length) here.append(make("pre", { class: "note" }, found.warnings.join("\n")));
   const strategies = [...new Set(found.curves.map((curve) => curve.strategy))];
   const made = card("Learning curves, one per experiment");
   plot(made, {

@@ -93,6 +93,7 @@ class Viewer {
     this.gl.setStyle({}, { stick: { radius: 0.13 }, sphere: { scale: 0.27 } });
     if (structure.periodic) this.box(structure.cell);
     this.gl.zoomTo();
+    this.gl.zoom(structure.numbers.length < 30 ? 1.35 : 1.1);
     this.paint();
   }
 

@@ -1,0 +1,42 @@
+"""The experiments of the current commit beside each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from aldata import compare
+
+METRICS = ("test_forces_rmse_meV_per_A", "probe_forces_rmse_meV_per_A")
+"""Columns of the learning curve to compare by: the first that the experiments know."""
+
+REFERENCE = "random"
+
+
+def comparison(root: Path) -> dict[str, Any] | None:
+    """Learning curves of the DVC experiments and what they allow to say; None where there are none.
+
+    points : (calls in all, error) of each generation. Raises as `compare.curves_of` does.
+    """
+    curves = compare.curves_of(root, compare.experiments(root))
+    if not curves:
+        return None
+    points = [point for curve in curves for point in curve.points]
+    metric = next((m for m in METRICS if any(p.get(m) is not None for p in points)), METRICS[0])
+    return {
+        "metric": metric,
+        "curves": [
+            {
+                "experiment": curve.experiment,
+                "strategy": curve.strategy,
+                "seed": curve.seed,
+                "points": curve.values(metric),
+                "missing": list(curve.missing),
+            }
+            for curve in curves
+        ],
+        "sentences": compare.sentences(
+            curves, compare.differences(curves, metric, REFERENCE), REFERENCE
+        ),
+        "warnings": compare.warnings(curves),
+    }

@@ -1,0 +1,177 @@
+"""The report: what it says is what the project holds, and nothing in it is markup."""
+
+from __future__ import annotations
+
+import base64
+import html.parser
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from projects import Project
+
+import aldata
+from aldata import report
+from aldata.cli.main import main
+from aldata.report.budget import Budget, shares, thinned
+
+HOSTILE = (
+    "</script><script>alert(1)</script><img src=x onerror=alert(2)> {{scripts}} {{policy}} \u2028"
+)
+
+
+@pytest.fixture(scope="module")
+def found(grown: Project) -> dict[str, Any]:
+    return report.gathered(grown.root)
+
+
+def decoded(packed: dict[str, Any], name: str, dtype: str) -> Any:
+    return np.frombuffer(base64.b64decode(packed[name]), dtype=dtype)
+
+
+class Tags(html.parser.HTMLParser):
+    """Tags of a page, and the text of its data element."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.data = ""
+        self._inside = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.append(tag)
+        self._inside = dict(attrs).get("id") == "data"
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.data += data
+
+
+def test_the_numbers_are_those_of_the_artifacts(grown: Project, found: dict[str, Any]) -> None:
+    rows = {row["name"]: row for row in found["generations"]}
+    assert list(rows) == ["seed", "g000", "g001", "g001b"]
+    for name in ("g000", "g001", "g001b"):
+        assert rows[name]["metrics"] == grown.json(name, "metrics")
+        calls = grown.json(name, "calls")
+        assert sum(rows[name]["calls"].values()) == len(calls)
+        assert rows[name]["cpu_seconds"] == pytest.approx(sum(c["cpu_seconds"] for c in calls))
+    assert rows["seed"]["metrics"] is None
+    assert found["notes"] == []
+    json.dumps(found, allow_nan=False)
+
+
+def test_picks_have_their_reason_their_call_and_the_parents_error(
+    grown: Project, found: dict[str, Any]
+) -> None:
+    told = found["picks"]["g001"]
+    labels = aldata.open("labels", "g001", root=grown.root)
+    asked = labels.query("generation == 'g001'")
+    assert {row["id"] for row in told["rows"]} == {identity[:8] for identity in asked.ids}
+    assert sum(one["picks"] for one in told["reasons"]) == len(told["rows"])
+    candidates = aldata.open("candidates", "g001", root=grown.root).query("generation == 'g001'")
+    for row in told["rows"]:
+        assert row["status"] == "accepted"
+        frame = candidates[[candidates.row_of(row["id"])]]
+        assert row["sigma_forces"] == pytest.approx(frame.quantity("sigma_forces")[0], rel=1e-3)
+        predictions = aldata.open("predictions", "g001", root=grown.root)
+        error = predictions[row["id"]]["forces"] - asked[row["id"]]["forces"]
+        assert row["error_forces"] == pytest.approx(np.linalg.norm(error, axis=1).max(), rel=1e-3)
+    assert [row["probe"] for row in told["rows"]] == sorted(row["probe"] for row in told["rows"])
+
+
+def test_every_point_of_a_map_has_its_structure(grown: Project, found: dict[str, Any]) -> None:
+    packed = found["structures"]
+    for name, columns in found["maps"].items():
+        assert set(columns["id"]) <= set(packed["ids"]), name
+        assert columns["group"] == sorted(columns["group"])
+    frames = aldata.open("configurations", "g001", root=grown.root)
+    place = packed["ids"].index(found["picks"]["g001"]["rows"][0]["id"])
+    first = sum(packed["sizes"][:place])
+    frame = frames[packed["ids"][place]]
+    atoms = slice(first, first + len(frame["numbers"]))
+    assert decoded(packed, "numbers", "<u1")[atoms].tolist() == frame["numbers"].tolist()
+    positions = decoded(packed, "positions", "<f4").reshape(-1, 3)[atoms]
+    np.testing.assert_allclose(positions, frame["positions"], atol=1e-5)
+    cells = decoded(packed, "cells", "<f4").reshape(-1, 3, 3)
+    np.testing.assert_allclose(cells[place], frame["cell"], atol=1e-5)
+    assert packed["periodic"][place] == 7
+
+
+def test_every_newest_model_has_its_chain(found: dict[str, Any]) -> None:
+    chains = {one["generation"]: one for one in found["lineages"]}
+    assert set(chains) == {"g001", "g001b"}
+    assert [link["generation"] for link in chains["g001b"]["chain"]] == ["seed", "g000", "g001b"]
+    assert chains["g001b"]["tainted"] == 1  # it goes on from weights that knew the retracted call
+    assert chains["g001"]["missing"] == []
+
+
+def test_experiments_are_compared(found: dict[str, Any]) -> None:
+    compared = found["comparison"]
+    assert [curve["experiment"] for curve in compared["curves"]] == ["chance"]
+    assert compared["metric"] == "test_forces_rmse_meV_per_A"
+    assert compared["sentences"]
+
+
+def test_a_large_project_is_thinned_and_says_so(grown: Project) -> None:
+    few = report.gathered(grown.root, Budget(points=10, atoms=40, residuals=3, calls=5))
+    groups = [group for columns in few["maps"].values() for group in columns["group"]]
+    assert sum(group < 2 for group in groups) == 10
+    assert sum(group >= 2 for group in groups) == 24  # picks and probes of three generations
+    assert sum(few["structures"]["sizes"]) <= 40
+    asked = {row["id"] for value in few["picks"].values() for row in value["rows"]}
+    assert asked <= set(few["structures"]["ids"])
+    assert sum(len(value["rows"]) for value in few["picks"].values()) == 5
+    assert len(few["notes"]) == 4
+    assert any("not on the maps" in note for note in few["notes"])
+
+
+def test_shares_are_even_and_use_what_there_is() -> None:
+    assert shares([100, 3, 100], 43) == [20, 3, 20]
+    assert shares([2, 3], 100) == [2, 3]
+    assert shares([], 5) == []
+    assert thinned(np.arange(100), 5).tolist() == [0, 24, 49, 74, 99]
+
+
+def test_hostile_names_are_text(found: dict[str, Any]) -> None:
+    plain = Tags(report.page(found))
+    document = {**found, "notes": [HOSTILE], "project": {**found["project"], "name": HOSTILE}}
+    hostile = Tags(report.page(document))
+    assert hostile.tags == plain.tags
+    assert json.loads(hostile.data) == json.loads(json.dumps(document))
+
+
+def test_what_stores_no_longer_hold_is_said(
+    grown: Project, tmp_path: Path, found: dict[str, Any]
+) -> None:
+    import shutil
+
+    root = tmp_path / "clone"
+    ignored = shutil.ignore_patterns("*.zarr", "cache", "ledger")
+    shutil.copytree(grown.root, root, ignore=ignored, symlinks=True)
+    there = report.gathered(root)
+    assert there["structures"]["ids"] == []
+    assert any("candidates.zarr" in note for note in there["notes"])
+    assert there["generations"] == found["generations"]
+    assert there["picks"]["g001"]["rows"][0]["sigma_forces"] is None
+    assert {one["generation"] for one in there["lineages"]} == {"g001", "g001b"}
+
+
+def test_the_command_writes_one_file_or_nothing(
+    grown: Project,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(grown.root)
+    target = tmp_path / "page.html"
+    assert main(["report", "--output", str(target)]) == 0
+    assert f"written: {target}" in capsys.readouterr().out
+    text = target.read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>")
+    assert len(text) < 2e6
+    assert list(tmp_path.iterdir()) == [target]
+    assert main(["report", "-o", str(tmp_path / "no" / "page.html")]) == 1
+    assert "a folder that is there" in capsys.readouterr().err
