@@ -273,10 +273,14 @@ def interval(ratios: Sequence[float]) -> tuple[float, float, float]:
 
 
 def table(lines: list[dict[str, Any]]) -> str:
-    """Errors of the last round and their paired ratios to `random`, in Markdown."""
-    last = max(line["round"] for line in lines)
+    """Errors of the last round of all seeds and their paired ratios to `random`, in Markdown."""
+    done: dict[int, int] = {}
+    for line in lines:
+        if line["strategy"] == "random":
+            done[line["seed"]] = max(line["round"], done.get(line["seed"], 0))
+    last = min(done.values())
     at_end = {(r["strategy"], r["seed"]): r for r in lines if r["round"] == last}
-    seeds = sorted({seed for _, seed in at_end})
+    seeds = sorted(seed for strategy, seed in at_end if strategy == "random")
     names = [s for s in STRATEGIES if all((s, seed) in at_end for seed in seeds)]
     head = ["strategy", "hot frames asked for"]
     for title in MEASURES:
