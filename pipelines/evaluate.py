@@ -4,7 +4,7 @@ from typing import Any
 
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.documents import Calibration
-from aldata.artifacts.frames import Labels, Selection
+from aldata.artifacts.frames import Candidates, Labels, Selection
 from aldata.artifacts.layout import SEED
 from aldata.artifacts.schema import PURPOSES
 from aldata.curate import CurateSettings, near_copies
@@ -13,6 +13,7 @@ from aldata.evaluate import (
     Facts,
     Wanted,
     errors,
+    explored,
     extend_history,
     history_point,
     metrics,
@@ -45,6 +46,7 @@ def evaluate(stage: Stage) -> None:
         calibration,
         before,
         _stop(stage, scores["probe_so_far"], calibration, settings),
+        explored(stage.read(Candidates).attributes["trajectories"]),
     )
     stage.write_json("metrics", reported)
     stage.write_json("history", extend_history(before, history_point(reported)))

@@ -1,29 +1,41 @@
-"""explore: candidates from dynamics on the parent's committee (before there is one: the seed's)."""
+"""explore: candidates from the samplers of the plan (before there is a model: the seed's)."""
 
 import numpy as np
 
 from aldata.artifacts.checkpoints import Checkpoint
+from aldata.artifacts.documents import Calibration
 from aldata.artifacts.frames import Candidates, Labels
 from aldata.artifacts.schema import PURPOSES
-from aldata.explore import ExploreSettings, propose
+from aldata.explore import Context, ExploreSettings, committee_mean, propose
 from pipelines.stage import Stage, run
 
 
 def explore(stage: Stage) -> None:
-    """Start from configurations whose labels the parent holds: these are known to be physical."""
+    """Start from configurations whose labels the parent holds: these are known to be physical.
+
+    Where it holds none yet, from its candidates.
+    """
+    settings, first = stage.settings(ExploreSettings), stage.read(Candidates, of=stage.parent)
     labels = stage.read(Labels, of=stage.parent)
     known = np.isin(labels.purpose, [PURPOSES.index(p) for p in ("acquired", "imported")])
-    candidates = propose(
-        stage.read(Candidates, of=stage.parent),
-        labels.take(labels.accepted & known),
-        stage.read(Checkpoint, of=stage.parent),
-        stage.settings(ExploreSettings),
-        stage.random_seed,
-        stage.runner("explore"),
+    starts = labels.take(labels.accepted & known)
+    calibration = stage.read(Calibration, of=stage.parent)
+    context = Context(
+        starts=starts if len(starts) else first,
+        checkpoint=stage.read(Checkpoint, of=stage.parent),
+        run=stage.runner("explore"),
+        calculator=committee_mean,
+        checks=settings.checks,
+        uncertainty=stage.parameters.uncertainty,
+        alpha=calibration.forces.alpha,
+        thresholds=calibration.thresholds,
+        project=stage.project,
+        charge=stage.parameters.seed.charge,
+        spin=stage.parameters.seed.spin,
     )
-    trajectories = candidates.attributes["trajectories"]
+    candidates = propose(first, settings, stage.random_seed, context)
     stage.facts["candidates"] = len(candidates)
-    stage.facts["ended"] = [trajectory["ended"] for trajectory in trajectories]
+    stage.facts["ended"] = [record["ended"] for record in candidates.attributes["trajectories"]]
     stage.write(candidates)
 
 

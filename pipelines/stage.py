@@ -26,6 +26,7 @@ from aldata.records import Record
 
 FURTHER_SECTIONS = {
     "seed": ("oracle", "label", "curate"),
+    "explore": ("uncertainty",),
     "describe": ("uncertainty",),
     "acquire": ("uncertainty",),
     "calibrate": ("uncertainty",),

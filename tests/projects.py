@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 BIN = Path(sys.executable).parent
 
 SMALL: dict[str, Any] = {
-    "explore.steps": 420,
-    "explore.equilibration": 20,
-    "explore.interval": 40,
-    "explore.replicas": 1,
+    "explore.samplers.0.steps": 420,
+    "explore.samplers.0.equilibration": 20,
+    "explore.samplers.0.interval": 40,
+    "explore.samplers.0.replicas": 1,
     "explore.checks": {"max_temperature_factor": 20.0},
     "acquire.batch": 8,
     "acquire.probe": 0.25,

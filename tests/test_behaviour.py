@@ -30,7 +30,7 @@ from aldata.calibrate import CalibrateSettings, calibrate
 from aldata.curate import CurateSettings, Lineage, curate
 from aldata.describe import DescribeSettings, describe
 from aldata.evaluate import errors
-from aldata.explore import ExploreSettings, explore
+from aldata.explore import Context, ExploreSettings, MolecularDynamics, explore
 from aldata.label import LabelSettings, Requests, label, resolve
 from aldata.ledger import Ledger
 from aldata.noise import measure, moves
@@ -72,8 +72,11 @@ def turned(folder: Path) -> Cycle:
     frames = TrainingFrames(answers, roles, np.array(SPECIES), np.zeros(2), manifest.digest)
     checkpoint = train(frames, settings, [3, 4], here).checkpoint
     predictions = Committee.from_checkpoint(checkpoint).predict(first)
-    short = ExploreSettings(steps=4, equilibration=1, interval=1, replicas=1, temperatures=[300.0])
-    walks = explore(structures, checkpoint, short, 5, here, calculator=emt)
+    short = MolecularDynamics(
+        steps=4, equilibration=1, interval=1, replicas=1, temperatures=[300.0]
+    )
+    context = Context(starts=structures, checkpoint=checkpoint, run=here, calculator=emt)
+    walks = explore(ExploreSettings(samplers=[short]), 5, context)
     vectors = describe(first, DescribeSettings(), SPECIES)
     noise = Noise(theory_id=theory.id, sigma_energy=0.0, sigma_forces=0.0, source="none")
     probe = answers.take([3, 7])

@@ -17,7 +17,7 @@ STUDY = ("compare", "run", "--strategies", "random,farthest_point", "--seeds", "
 
 TINY = {
     "oracle": {"name": "emt", "settings": {}},
-    "explore.steps": 60,
+    "explore.samplers.0.steps": 60,
     "train.members": 2,
     "train.steps": 10,
     "acquire.batch": 4,

@@ -20,6 +20,7 @@ from aldata.evaluate import (
     Facts,
     Wanted,
     errors,
+    explored,
     extend_history,
     flatten,
     history_point,
@@ -128,6 +129,7 @@ def reported(number: int, history) -> dict:
         null_calibration("g000", "0" * 64),
         history,
         stopping(error, {"frames": 4, "information": 8.0}, WANTED, True),
+        explored([{"asked_steps": 9, "steps": 9, "ended": "completed"}]),
     )
 
 

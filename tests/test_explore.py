@@ -22,13 +22,25 @@ from aldata.artifacts.frames import (
     as_configurations,
     geometry_columns,
 )
-from aldata.artifacts.schema import SAMPLERS
+from aldata.artifacts.schema import SAMPLERS as KINDS
 from aldata.digest import to_hex
 from aldata.errors import InvalidInput, InvalidParameters
-from aldata.explore import Checks, ExploreSettings, Trajectory, explore, propose, walk
+from aldata.explore import (
+    Checks,
+    Context,
+    ExploreSettings,
+    MolecularDynamics,
+    Trajectory,
+    committee_mean,
+    walk,
+)
+from aldata.explore import explore as explore_all
+from aldata.explore import propose as propose_all
 from aldata.explore.checks import hottest_temperature, pieces_of
 
-SHORT = ExploreSettings(temperatures=[200, 400], replicas=2, steps=60, equilibration=20, interval=5)
+SHORT = MolecularDynamics(
+    temperatures=[200, 400], replicas=2, steps=60, equilibration=20, interval=5
+)
 
 
 class Springs(Calculator):  # type: ignore[misc]
@@ -119,6 +131,26 @@ def starts(atoms: Atoms = WATER, count: int = 3) -> Configurations:
     return as_configurations(frames)
 
 
+def context_of(
+    found_at: Configurations, checkpoint: Checkpoint, run: Any, calculator: Any, **more: Any
+) -> Context:
+    return Context(starts=found_at, checkpoint=checkpoint, run=run, calculator=calculator, **more)
+
+
+def explore(
+    found_at: Configurations,
+    checkpoint: Checkpoint,
+    sampler: MolecularDynamics,
+    seed: int,
+    run: Any,
+    calculator: Any,
+    **more: Any,
+) -> Candidates:
+    """Candidates of one sampler."""
+    context = context_of(found_at, checkpoint, run, calculator, **more)
+    return explore_all(ExploreSettings(samplers=[sampler]), seed, context)
+
+
 def test_every_candidate_knows_where_it_comes_from() -> None:
     checkpoint = trained()
     found = explore(starts(), checkpoint, SHORT, 7, serial, springs)
@@ -131,7 +163,7 @@ def test_every_candidate_knows_where_it_comes_from() -> None:
     assert {r["steps"] for r in records} == {60}
     assert found.step.reshape(4, 8)[0].tolist() == [25, 30, 35, 40, 45, 50, 55, 60]
     assert found.trajectory.tolist() == np.repeat(range(4), 8).tolist()
-    assert {SAMPLERS[s] for s in found.sampler} == {"dynamics"}
+    assert {KINDS[s] for s in found.sampler} == {"dynamics"}
     assert len(set(found.ids)) == 32
     for row, parent in enumerate(to_hex(found.parent_configuration)):
         record = records[found.trajectory[row]]
@@ -160,7 +192,7 @@ def test_charge_spin_and_cell_stay() -> None:
 
 
 def test_the_thermostat_holds_its_temperature() -> None:
-    hot = ExploreSettings(
+    hot = MolecularDynamics(
         temperatures=[300], replicas=1, steps=3000, equilibration=500, friction=0.05, timestep=4
     )
     found = []
@@ -192,10 +224,10 @@ def test_the_thermostat_holds_its_temperature() -> None:
 def test_a_blow_up_ends_with_its_reason_and_leaves_its_good_frames(
     calculator: Callable[[Checkpoint], Calculator], checks: Checks, reason: str
 ) -> None:
-    settings = ExploreSettings(
-        temperatures=[100], replicas=2, steps=300, equilibration=10, interval=5, checks=checks
+    settings = MolecularDynamics(
+        temperatures=[100], replicas=2, steps=300, equilibration=10, interval=5
     )
-    found = explore(starts(), trained(), settings, 3, serial, calculator)
+    found = explore(starts(), trained(), settings, 3, serial, calculator, checks=checks)
     for record in found.attributes["trajectories"]:
         assert reason in record["ended"]
         assert record["steps"] < 300
@@ -209,17 +241,17 @@ def test_a_blow_up_ends_with_its_reason_and_leaves_its_good_frames(
 
 
 def test_atoms_pushed_together_end_it() -> None:
-    settings = ExploreSettings(
-        temperatures=[100], replicas=1, steps=300, equilibration=10, interval=5,
-        checks=Checks(max_force=1e9, max_temperature_factor=1e9),
-    )  # fmt: skip
+    settings = MolecularDynamics(
+        temperatures=[100], replicas=1, steps=300, equilibration=10, interval=5
+    )
+    checks = Checks(max_force=1e9, max_temperature_factor=1e9)
     short = as_configurations([from_atoms(WATER)])
 
     def collapsing(_: Checkpoint) -> Calculator:
         return Springs(0.35 * lengths(WATER))
 
     with pytest.raises(InvalidInput, match="of their covalent distance"):
-        explore(short, trained(), settings, 0, serial, collapsing)
+        explore(short, trained(), settings, 0, serial, collapsing, checks=checks)
 
 
 def test_nothing_at_all_is_one_error_with_every_reason() -> None:
@@ -271,7 +303,11 @@ def test_before_there_is_a_model_the_first_candidates_are_proposed_unchanged() -
         attributes={"checkpoint": "0" * 64, "random_seed": 9, "trajectories": []},
     )
     null = null_checkpoint(np.array([1, 8]), np.zeros(2))
-    found = propose(first, starts(), null, SHORT, 1, serial)
+    settings, context = (
+        ExploreSettings(samplers=[SHORT]),
+        context_of(starts(), null, serial, springs),
+    )
+    found = propose_all(first, settings, 1, context)
     assert found.attributes == {**first.attributes, "checkpoint": null.digest}
     for name in first.names():
         np.testing.assert_array_equal(found.arrays[name], first.arrays[name])
@@ -284,20 +320,34 @@ def test_with_a_model_the_committee_mean_proposes() -> None:
     assert not checkpoint.is_null
     settings = SHORT.model_copy(update={"replicas": 1, "steps": 30})
     first = Candidates.empty({"checkpoint": "0" * 64, "random_seed": 9, "trajectories": []})
-    found = propose(first, starts(), checkpoint, settings, 1, serial)
+    plan = ExploreSettings(samplers=[settings])
+    context = context_of(starts(), checkpoint, serial, committee_mean)
+    found = propose_all(first, plan, 1, context)
     assert found.attributes["checkpoint"] == checkpoint.digest
     assert len(found) > 0
-    assert found.digest == propose(first, starts(), checkpoint, settings, 1, serial).digest
+    assert found.digest == propose_all(first, plan, 1, context).digest
     assert found.ids != explore(starts(), checkpoint, settings, 1, serial, springs).ids
 
 
-def test_settings_that_keep_nothing_are_refused() -> None:
-    with pytest.raises(InvalidParameters, match="nothing is kept"):
-        ExploreSettings.checked({"steps": 50, "equilibration": 45, "interval": 10}, "explore")
-    with pytest.raises(InvalidParameters, match="temperatures"):
-        ExploreSettings.checked({"temperatures": []}, "explore")
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"steps": 50, "equilibration": 45, "interval": 10}, "nothing is kept"),
+        ({"temperatures": []}, "temperatures"),
+        ({"temperatures": [[300.0, 600.0, 900.0]]}, "temperatures"),
+        ({"sigma_lo": 0.5, "sigma_hi": 0.2}, "sigma_lo .* below sigma_hi"),
+        ({"steps": 0}, "steps"),
+        ({"name": "guess"}, "molecular_dynamics.*displacements.*imported"),
+    ],
+)
+def test_samplers_that_cannot_be_are_refused(changes: dict[str, Any], words: str) -> None:
+    sampler = {"name": "molecular_dynamics", **changes}
+    with pytest.raises(InvalidParameters, match=words):
+        ExploreSettings.checked({"samplers": [sampler]}, "explore")
     with pytest.raises(InvalidParameters, match=r"checks\.max_forces.*max_force"):
         ExploreSettings.checked({"checks": {"max_forces": 3}}, "explore")
+    with pytest.raises(InvalidParameters, match="must lie in pools/"):
+        ExploreSettings.checked({"samplers": [{"name": "imported", "file": "/etc/x"}]}, "explore")
 
 
 def test_a_trajectory_travels_to_another_process() -> None:
@@ -313,7 +363,7 @@ def test_a_start_far_from_equilibrium_is_cooled_before_it_is_judged() -> None:
     hot = WATER.copy()
     hot.positions += np.random.default_rng(2).normal(0, 0.15, (3, 3))
     start = as_configurations([from_atoms(hot)])
-    base = ExploreSettings(temperatures=[50], replicas=4, steps=150, interval=5)
+    base = MolecularDynamics(temperatures=[50], replicas=4, steps=150, interval=5)
     gentle = base.model_copy(update={"equilibration_friction": 0.02})
     ended = explore(start, trained(), gentle, 0, serial, springs).attributes["trajectories"]
     assert any("a temperature of" in record["ended"] for record in ended)

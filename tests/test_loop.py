@@ -224,7 +224,7 @@ def test_history_is_not_bought_again_by_accident(
     project = copy_of(metal)
     calls = project.ended_calls()
     original = (project.root / "params.yaml").read_text()
-    project.set({"explore.temperatures": [350.0]})
+    project.set({"explore.samplers.0.temperatures": [350.0]})
     stale = {row["name"]: row["stale"] for row in project.status()["generations"]}
     assert stale == {"g000": False, "g001": True} or stale == {"g000": True, "g001": True}
     refused = project.run("aldata", "advance")

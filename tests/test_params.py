@@ -32,13 +32,23 @@ def test_the_shipped_file_is_valid_and_plans_four_generations(file: Path) -> Non
 
 
 def test_a_generations_changes_are_merged_into_the_default(file: Path) -> None:
-    params.set_values(file, {"generations.g001.explore": {"temperatures": [900.0]}})
+    params.set_values(file, {"generations.g001.explore": {"checks": {"max_force": 9.0}}})
     loaded = params.load(file)
     changed = loaded.settings_of("explore", "g001")
     assert isinstance(changed, ExploreSettings)
-    assert changed.temperatures == [900.0]
-    assert changed.steps == loaded.explore.steps
+    assert changed.checks.max_force == 9.0
+    assert changed.checks.fragment_factor == loaded.explore.checks.fragment_factor
+    assert changed.samplers == loaded.explore.samplers
     assert loaded.settings_of("explore", "g000") == loaded.explore
+
+
+def test_a_list_is_reached_by_number_and_replaced_as_a_whole(file: Path) -> None:
+    params.set_values(file, {"explore.samplers.0.steps": 900})
+    assert params.load(file).explore.samplers[0].steps == 900
+    frames = [{"name": "imported", "file": "pools/mine.xyz"}]
+    params.set_values(file, {"generations.g001.explore": {"samplers": frames}})
+    (sampler,) = params.load(file).settings_of("explore", "g001").samplers
+    assert sampler.name == "imported"
 
 
 def test_every_verb_of_every_generation_has_its_own_seed(file: Path) -> None:

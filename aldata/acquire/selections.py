@@ -43,7 +43,7 @@ def acquire(pool: Pool, settings: AcquireSettings, seed: int) -> Selection:
         raise InvalidInput(
             f"none of the {len(pool)} candidates is new",
             where="acquire",
-            next_step="explore for longer or hotter: explore.steps, explore.temperatures",
+            next_step="explore for longer or hotter: steps, temperatures of explore.samplers",
         )
     fresh = pool.take(rows)
     fresh.refuse_not_finite()
@@ -102,7 +102,8 @@ def _away_from_failed(fresh: Pool, avoided: Avoided) -> Pool:
         raise InvalidInput(
             f"all {len(fresh)} new candidates lie near configurations whose calls failed",
             where="acquire",
-            next_step="explore elsewhere (milder: explore.temperatures), or acquire.avoid_failed: 0",
+            next_step="explore elsewhere (lower temperatures in explore.samplers), or "
+            "acquire.avoid_failed: 0",
         )
     return fresh.take(np.flatnonzero(~avoided.rows))
 

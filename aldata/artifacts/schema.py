@@ -42,8 +42,8 @@ PURPOSES = ("acquired", "probe", "imported", "isolated_atom", "test", "noise")
 """Why a label exists. A probe was drawn uniformly; an isolated atom gives E0; what is asked to measure
 noise is in no data set."""
 
-SAMPLERS = ("given", "displacement", "strain", "dynamics")
-"""What proposed a candidate."""
+SAMPLERS = ("given", "displacement", "strain", "dynamics", "imported")
+"""What proposed a candidate. Stores hold the position in this list: it only grows."""
 
 
 @dataclass(frozen=True)

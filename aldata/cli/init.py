@@ -39,18 +39,29 @@ mlruns
 __pycache__
 """
 
-TEST_SETS = """\
+FOLDERS = {
+    "test_sets": """\
 Put labelled test sets here (anything `ase.io.read` reads, with energies in eV and forces in eV/A),
 and name them in params.yaml under `evaluate.test_sets`, for example
 
     evaluate:
       test_sets: {hot: test_sets/hot.xyz}
-"""
+""",
+    "pools": """\
+Put your own frames here (a trajectory of another program, a fixed pool; anything `ase.io.read` reads),
+and name them in params.yaml under `explore.samplers`, for example
 
+    explore:
+      samplers:
+        - {name: imported, file: pools/mine.xyz}
 
-NOISE = """\
+Every generation depends on this folder: what changes here runs all of them again.
+""",
+    "noise": """\
 `aldata noise` keeps here what it measured: one file per level of theory. Let git track them.
-"""
+""",
+}
+"""Folders that stages depend on, and what their README.md says."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -118,8 +129,6 @@ def _fill(folder: Path, structures: Path, options: argparse.Namespace) -> None:
     copy_stages(folder)
     (folder / "structures").mkdir()
     shutil.copyfile(structures, folder / "structures" / structures.name)
-    (folder / "test_sets").mkdir()
-    (folder / "test_sets" / "README.md").write_text(TEST_SETS)
     changes = {
         "seed.structures": f"structures/{structures.name}",
         "seed.charge": options.charge,
@@ -141,11 +150,12 @@ def copy_stages(folder: Path) -> None:
 def copy_plan(folder: Path) -> None:
     """Copy the stages' plan, dvc.yaml, into the project (replacing an older copy).
 
-    The folder of measured noise, which stages depend on, is made if it is not there.
+    Folders that stages depend on are made if they are not there.
     """
     shutil.copyfile(_template("dvc.yaml", "dvc.yaml"), folder / "dvc.yaml")
-    (folder / "noise").mkdir(exist_ok=True)
-    (folder / "noise" / "README.md").write_text(NOISE)
+    for name, text in FOLDERS.items():
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name / "README.md").write_text(text)
 
 
 def copy_plots(folder: Path) -> None:

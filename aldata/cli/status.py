@@ -22,6 +22,7 @@ from aldata.params import Parameters
 COLUMNS = {
     "generation": "name",
     "parent": "parent",
+    "stable\nshare": "explore.stable_share",
     "strategy": "strategy",
     "accepted": "accepted",
     "rejected": "rejected",

@@ -1,6 +1,7 @@
 """evaluate: how wrong a checkpoint is, on named test sets, and the learning curve so far."""
 
 from aldata.artifacts.residuals import errors
+from aldata.evaluate.exploration import explored
 from aldata.evaluate.names import METRICS, Metric, flatten, metric_of
 from aldata.evaluate.plots import parity
 from aldata.evaluate.report import Facts, extend_history, history_point, metrics
@@ -14,6 +15,7 @@ __all__ = [
     "Metric",
     "Wanted",
     "errors",
+    "explored",
     "extend_history",
     "flatten",
     "history_point",

@@ -83,6 +83,14 @@ STOP: dict[str, Metric] = {
 }
 """Whether it is time to stop."""
 
+EXPLORE: dict[str, Metric] = {
+    "trajectories": Metric("1", "trajectories of the exploration"),
+    "stable_share": Metric("1", "share of their steps that they lived to do"),
+    "window_share": Metric("1", "share of the looks at sigma that found it in the trust window"),
+    "lost": Metric("1", "trajectories that ended above sigma_hi"),
+}
+"""How the generation's exploration on its parent's model went."""
+
 GENERATION: dict[str, Metric] = {
     "generation": Metric("", "name of the generation"),
     "parent": Metric("", "name of its parent"),
@@ -105,6 +113,7 @@ GENERATION: dict[str, Metric] = {
 
 METRICS: dict[str, Metric] = {
     **GENERATION,
+    **{f"explore.{k}": m for k, m in EXPLORE.items()},
     **{f"{group}.{k}": m for group in ("probe", "acquired") for k, m in (ERRORS | SCORES).items()},
     **{f"probe_so_far.{k}": m for k, m in ERRORS.items()},
     **{f"worth.{k}": m for k, m in WORTH.items()},

@@ -42,13 +42,14 @@ def metrics(
     calibration: Calibration,
     parent_history: Sequence[Mapping[str, Any]],
     stop: Mapping[str, Any],
+    exploration: Values,
 ) -> dict[str, Any]:
     """All metrics of one generation; names, units and meanings stand in `names.METRICS`.
 
     prequential : scores of the parent's model, by `probe` and `acquired`, and errors of this
     generation's on the probe frames of the lineage (`probe_so_far`). tests : errors of this generation's
     model by test set. parent_history : the parent's learning curve, for the totals. stop : see
-    `stopping`.
+    `stopping`. exploration : see `explored`.
     """
     before = parent_history[-1] if parent_history else {"calls": 0, "oracle_seconds": 0.0}
     return {
@@ -59,6 +60,7 @@ def metrics(
         "alpha_forces": calibration.forces.alpha,
         "alpha_energy_fitted": calibration.energy.fitted,
         "alpha_forces_fitted": calibration.forces.fitted,
+        "explore": dict(exploration),
         **{name: dict(scores) for name, scores in prequential.items()},
         "stop": dict(stop),
         "test": {name: dict(errors) for name, errors in tests.items()},
@@ -72,6 +74,7 @@ CURVE = {
     "calls": "calls_total",
     "oracle_seconds": "oracle_seconds_total",
     "train_frames": "train_frames",
+    "explore_stable_share": "explore.stable_share",
     "probe_energy_rmse_meV_per_atom": "probe.energy_rmse_meV_per_atom",
     "probe_forces_rmse_meV_per_A": "probe.forces_rmse_meV_per_A",
     "probe_energy_mean_z2": "probe.energy_mean_z2",

@@ -1,7 +1,33 @@
-"""Explore: propose configurations by molecular dynamics on the parent's committee mean."""
+"""Explore: propose configurations, by dynamics on the parent's model and by what needs no model."""
 
-from aldata.explore.proposals import explore, propose
-from aldata.explore.settings import Checks, ExploreSettings
+from aldata.explore.proposals import committee_mean, explore, propose
+from aldata.explore.samplers import SAMPLERS, Context, Finding
+from aldata.explore.settings import (
+    FOLDER,
+    Checks,
+    Displacements,
+    ExploreSettings,
+    Imported,
+    MolecularDynamics,
+)
 from aldata.explore.trajectories import Trajectory, Walk, walk
+from aldata.explore.watching import Watch
 
-__all__ = ["Checks", "ExploreSettings", "Trajectory", "Walk", "explore", "propose", "walk"]
+__all__ = [
+    "FOLDER",
+    "SAMPLERS",
+    "Checks",
+    "Context",
+    "Displacements",
+    "ExploreSettings",
+    "Finding",
+    "Imported",
+    "MolecularDynamics",
+    "Trajectory",
+    "Walk",
+    "Watch",
+    "committee_mean",
+    "explore",
+    "propose",
+    "walk",
+]

@@ -1,51 +1,42 @@
-"""Candidates from trajectories on a checkpoint's committee mean."""
+"""The candidates of a generation: what all samplers find, joined."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aldata.artifacts.checkpoints import Checkpoint
-from aldata.artifacts.frames import Candidates, Configurations, geometry_columns
-from aldata.artifacts.schema import SAMPLERS
+from aldata.artifacts.frames import Candidates, geometry_columns
+from aldata.artifacts.schema import SAMPLERS as KINDS
 from aldata.digest import to_bytes
 from aldata.errors import InvalidInput
-from aldata.explore.settings import ExploreSettings
-from aldata.explore.trajectories import Trajectory, Walk, walk
+from aldata.explore.samplers import SAMPLERS, WITHOUT_MODEL, Context, Finding
+from aldata.explore.samplers.finding import spawned
+from aldata.explore.settings import ExploreSettings, Sampler
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
 
-CalculatorOf = Callable[[Checkpoint], "Calculator"]
-
-
-class Run(Protocol):
-    """Runs a top-level function on every job, results in the order of the jobs."""
-
-    def __call__(
-        self, function: Callable[[Trajectory], Walk], jobs: Sequence[Trajectory], /
-    ) -> list[Walk]:
-        """One walk per trajectory, in their order."""
-        ...
+OTHERS = 1 << 20
+"""Where the random seeds of the samplers after the first begin: beyond those of its trajectories."""
 
 
 def propose(
-    first: Candidates,
-    starts: Configurations,
-    checkpoint: Checkpoint,
-    settings: ExploreSettings,
-    seed: int,
-    run: Run,
+    first: Candidates, settings: ExploreSettings, seed: int, context: Context
 ) -> Candidates:
-    """Candidates of a generation: `first` itself before there is a model, else `explore`."""
-    if checkpoint.is_null:
-        return Candidates.from_arrays(
-            first.arrays, {**first.attributes, "checkpoint": checkpoint.digest}
-        )
-    return explore(starts, checkpoint, settings, seed, run)
+    """Candidates of a generation: what `explore` finds; `first` where no sampler can do without a model.
+
+    Before there is a model only samplers that need none look.
+    """
+    if not context.checkpoint.is_null:
+        return explore(settings, seed, context)
+    able = [sampler for sampler in settings.samplers if sampler.name in WITHOUT_MODEL]
+    if able:
+        return explore(settings.model_copy(update={"samplers": able}), seed, context)
+    checkpoint = context.checkpoint.digest
+    return Candidates.from_arrays(first.arrays, {**first.attributes, "checkpoint": checkpoint})
 
 
 def committee_mean(checkpoint: Checkpoint) -> Calculator:
@@ -55,82 +46,60 @@ def committee_mean(checkpoint: Checkpoint) -> Calculator:
     return Committee.from_checkpoint(checkpoint).calculator()
 
 
-def explore(
-    starts: Configurations,
-    checkpoint: Checkpoint,
-    settings: ExploreSettings,
-    seed: int,
-    run: Run,
-    calculator: CalculatorOf = committee_mean,
-) -> Candidates:
-    """Langevin trajectories from `starts`, every (temperature, replica) one job of `run`.
+def explore(settings: ExploreSettings, seed: int, context: Context) -> Candidates:
+    """What the samplers find, one after the other, thinned to `settings.candidates`.
 
-    Each trajectory has its own random seed, spawned from `seed`; starts are drawn without
-    repetition as long as there are enough. Attributes: `checkpoint`, `random_seed`, and
-    `trajectories`, records with `temperature` (K), `random_seed`, `steps` done, `ended` and `start`
-    (configuration id). The same arguments give the same candidates, however `run` spreads the jobs.
+    Attributes: `checkpoint`, `random_seed`, and `trajectories`: one record per trajectory, file or
+    series of draws, with `sampler`, `ended` and what else the sampler knows. The same arguments give the
+    same candidates, however `context.run` spreads the jobs.
 
-    Raises InvalidInput if there are no starts, or if no trajectory gave a single frame.
+    Raises InvalidInput if there are no starting points, or nothing was found.
     """
-    if len(starts) == 0:
+    if len(context.starts) == 0:
         raise InvalidInput("there is no configuration to start from", where="explore")
-    rows = _drawn_rows(len(starts), len(settings.temperatures) * settings.replicas, seed)
-    jobs = [
-        Trajectory(
-            start=starts[row],
-            temperature=settings.temperatures[index // settings.replicas],
-            random_seed=_spawned(seed, index),
-            settings=settings,
-            calculator=partial(calculator, checkpoint),
+    findings: list[Finding] = []
+    for place, sampler in enumerate(settings.samplers):
+        own = seed if place == 0 else spawned(seed, OTHERS + place)
+        found = SAMPLERS[sampler.name](sampler, context, own)
+        findings += _thinned(found, _most(settings, sampler))
+    if not any(finding.frames for finding in findings):
+        raise InvalidInput(
+            "no sampler found a candidate", where="explore", next_step="look at explore.samplers"
         )
-        for index, row in enumerate(rows)
+    attributes = {"checkpoint": context.checkpoint.digest, "random_seed": seed}
+    return _candidates(findings, attributes)
+
+
+def _most(settings: ExploreSettings, sampler: Sampler) -> int | None:
+    """How many candidates a sampler may give."""
+    if settings.candidates is None:
+        return None
+    whole = sum(one.share for one in settings.samplers)
+    return max(1, round(settings.candidates * sampler.share / whole))
+
+
+def _thinned(findings: Sequence[Finding], most: int | None) -> list[Finding]:
+    """At most so many frames of all findings together, evenly spread over them."""
+    counts = [len(finding.frames) for finding in findings]
+    if most is None or sum(counts) <= most:
+        return list(findings)
+    kept = np.unique(np.linspace(0, sum(counts) - 1, most).round().astype(int))
+    ends = np.cumsum(counts)
+    return [
+        finding.take([int(k - end + count) for k in kept if end - count <= k < end])
+        for finding, count, end in zip(findings, counts, ends.tolist(), strict=True)
     ]
-    walks = run(walk, jobs)
-    if not any(found.frames for found in walks):
-        raise _nothing(walks)
-    return _candidates(jobs, walks, {"checkpoint": checkpoint.digest, "random_seed": seed})
 
 
-def _drawn_rows(starts: int, count: int, seed: int) -> list[int]:
-    rng = np.random.default_rng(seed)
-    rounds = [rng.permutation(starts) for _ in range(-(-count // starts))]
-    return [int(row) for row in np.concatenate(rounds)[:count]]
-
-
-def _spawned(seed: int, index: int) -> int:
-    return int(np.random.SeedSequence(seed, spawn_key=(index,)).generate_state(1)[0])
-
-
-def _candidates(
-    jobs: list[Trajectory], walks: list[Walk], attributes: dict[str, object]
-) -> Candidates:
-    counts = [len(found.frames) for found in walks]
-    records = [
-        {
-            "temperature": job.temperature,
-            "random_seed": job.random_seed,
-            "steps": found.done,
-            "ended": found.ended,
-            "start": job.start.id,
-        }
-        for job, found in zip(jobs, walks, strict=True)
-    ]
-    parents = [job.start.id for job, n in zip(jobs, counts, strict=True) for _ in range(n)]
+def _candidates(findings: Sequence[Finding], attributes: dict[str, object]) -> Candidates:
+    kinds = [KINDS.index(kind) for finding in findings for kind in finding.kinds]
+    counts = [len(finding.frames) for finding in findings]
     return Candidates(
-        **geometry_columns([frame for found in walks for frame in found.frames]),
-        sampler=np.full(sum(counts), SAMPLERS.index("dynamics")),
-        trajectory=np.repeat(np.arange(len(walks)), counts),
-        step=np.array([step for found in walks for step in found.steps]),
-        temperature=np.repeat([job.temperature for job in jobs], counts),
-        parent_configuration=to_bytes(parents),
-        attributes={**attributes, "trajectories": records},
-    )
-
-
-def _nothing(walks: list[Walk]) -> InvalidInput:
-    reasons = "; ".join(f"trajectory {i}: {found.ended}" for i, found in enumerate(walks))
-    return InvalidInput(
-        f"no trajectory gave a candidate ({reasons})",
-        where="explore",
-        next_step="lower explore.temperatures or explore.timestep, or train the parent for longer",
+        **geometry_columns([frame for finding in findings for frame in finding.frames]),
+        sampler=np.array(kinds),
+        trajectory=np.repeat(np.arange(len(findings)), counts),
+        step=np.array([step for finding in findings for step in finding.steps]),
+        temperature=np.array([t for finding in findings for t in finding.temperatures]),
+        parent_configuration=to_bytes([p for finding in findings for p in finding.parents]),
+        attributes={**attributes, "trajectories": [finding.record for finding in findings]},
     )

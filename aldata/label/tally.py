@@ -12,7 +12,7 @@ from aldata.label.settings import LabelSettings
 
 ADVICE = {
     "not_converged": "give the SCF more cycles or smearing in oracle.settings (another level of "
-    "theory), or explore milder: explore.temperatures",
+    "theory), or explore milder: temperatures of explore.samplers",
     "time_limit": "raise label.time_limit",
     "out_of_memory": "raise label.memory, or the memory of a job (cluster.memory)",
     "crashed": "read what the code printed: printed.txt in the folder above; aldata doctor",

@@ -108,16 +108,19 @@ def with_values(parameters: Parameters, values: dict[str, Any]) -> Parameters:
 
 
 def set_values(path: Path, values: dict[str, Any]) -> None:
-    """Set values by dotted name in the file, such as {"seed.charge": -1}."""
+    """Set values by dotted name in the file: {"seed.charge": -1, "explore.samplers.0.steps": 900}."""
 
     def change(document: Any) -> None:
         for name, value in values.items():
             *sections, last = name.split(".")
             node = document
             for section in sections:
+                if isinstance(node, list):
+                    node = node[int(section)]
+                    continue
                 if node.get(section) is None:
                     node[section] = {}
                 node = node[section]
-            node[last] = value
+            node[int(last) if isinstance(node, list) else last] = value
 
     _edited(path, change)

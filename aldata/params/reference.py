@@ -19,6 +19,7 @@ from pydantic_core import PydanticUndefined
 
 from aldata import describe
 from aldata.acquire.strategies import STRATEGIES
+from aldata.explore.settings import Displacements, Imported, MolecularDynamics
 from aldata.label.oracles import ORACLES
 from aldata.params.model import SETTINGS, OracleChoice
 from aldata.potentials import UncertaintySettings
@@ -55,6 +56,12 @@ def page() -> str:
         parts.append(f"\n## {name}\n\n{_summary(record)}\n\n{table(record)}")
         if name in CHOICES:
             parts.append(f"\nChoices: {', '.join(f'`{choice}`' for choice in CHOICES[name])}.\n")
+        if name == "explore":
+            parts += [
+                f"\n### {name}.samplers: {sampler.model_fields['name'].default}\n\n"
+                f"{_summary(sampler)}\n\n{table(sampler)}"
+                for sampler in (MolecularDynamics, Displacements, Imported)
+            ]
     return "".join(parts)
 
 
@@ -95,7 +102,7 @@ def _default(field: FieldInfo) -> str:
         return "by calculator"
     if field.default is PydanticUndefined:
         return "needed"
-    return json.dumps(field.default)
+    return json.dumps(field.default, default=lambda record: record.name)
 
 
 if __name__ == "__main__":

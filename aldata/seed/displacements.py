@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from aldata.artifacts.contacts import closest_contact
+from aldata.artifacts.displacing import ATTEMPTS, is_strained
+from aldata.artifacts.displacing import displaced as moved
 from aldata.artifacts.frames import Candidates, Configuration, Configurations, geometry_columns
 from aldata.artifacts.schema import SAMPLERS
 from aldata.digest import NO_HASH, to_bytes
 from aldata.errors import InvalidParameters
 from aldata.seed.settings import SeedSettings
-
-ATTEMPTS = 100
-"""How often one candidate is drawn again before its settings are called impossible."""
 
 
 def displaced(structures: Configurations, settings: SeedSettings, seed: int) -> Candidates:
@@ -36,7 +34,7 @@ def displaced(structures: Configurations, settings: SeedSettings, seed: int) -> 
         deviation = settings.displacement[turn % len(settings.displacement)]
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,)))
         frame = _drawn(structures[row], deviation, settings, rng)
-        strained = structures.pbc[row].any() and settings.strain > 0
+        strained = is_strained(structures[row], settings.strain)
         frames.append(frame)
         samplers.append("strain" if strained else "displacement")
         parents.append(structures.ids[row])
@@ -54,43 +52,13 @@ def displaced(structures: Configurations, settings: SeedSettings, seed: int) -> 
 def _drawn(
     structure: Configuration, deviation: float, settings: SeedSettings, rng: np.random.Generator
 ) -> Configuration:
-    for _ in range(ATTEMPTS):
-        frame = _moved(structure, deviation, settings.strain, rng)
-        if closest_contact(frame) >= settings.min_distance_factor:
-            return frame
+    least = settings.min_distance_factor
+    frame = moved(structure, deviation, settings.strain, least, rng)
+    if frame is not None:
+        return frame
     raise InvalidParameters(
         f"displacements of {deviation} A leave atoms too close in {ATTEMPTS} of {ATTEMPTS} draws",
         where=f"seed.displacement, structure {structure.id[:8]}",
-        expected=f"contacts above {settings.min_distance_factor} sums of covalent radii",
+        expected=f"contacts above {least} sums of covalent radii",
         next_step="lower seed.displacement or seed.strain, or check the structure",
     )
-
-
-def _moved(
-    structure: Configuration, deviation: float, strain: float, rng: np.random.Generator
-) -> Configuration:
-    deformation = np.eye(3)
-    if structure.pbc.any():
-        deformation += _strain_tensor(structure, strain, rng)
-    positions = structure.positions @ deformation
-    return Configuration(
-        numbers=structure.numbers,
-        positions=positions + deviation * rng.standard_normal(positions.shape),
-        cell=structure.cell @ deformation,
-        pbc=structure.pbc,
-        charge=structure.charge,
-        spin=structure.spin,
-    )
-
-
-def _strain_tensor(
-    structure: Configuration, strain: float, rng: np.random.Generator
-) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """A random symmetric tensor within the span of the periodic cell vectors: shape (3, 3)."""
-    upper = np.triu(rng.uniform(-strain, strain, size=(3, 3)))
-    symmetric = upper + np.triu(upper, 1).T
-    periodic = structure.cell[structure.pbc]
-    # a slab or a chain is not stretched into its vacuum
-    projector = np.linalg.pinv(periodic) @ periodic
-    within: np.ndarray[tuple[int, int], np.dtype[np.float64]] = projector @ symmetric @ projector
-    return within

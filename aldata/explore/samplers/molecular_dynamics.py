@@ -1,0 +1,106 @@
+"""Langevin trajectories that the model's own uncertainty watches."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from aldata.errors import InvalidInput
+from aldata.explore.samplers.finding import Context, Finding, spawned
+from aldata.explore.settings import MolecularDynamics, Threshold
+from aldata.explore.trajectories import Trajectory, Walk, walk
+from aldata.explore.watching import Watch
+
+
+def molecular_dynamics(settings: MolecularDynamics, context: Context, seed: int) -> list[Finding]:
+    """Trajectories from the starting points, every (temperature, replica) one job.
+
+    Each has its own random seed, spawned from `seed`; starts are drawn without repetition as long as
+    there are enough. Raises InvalidInput when no trajectory leaves a single frame, with why each ended.
+    """
+    count = len(settings.temperatures) * settings.replicas
+    watch = watch_of(settings, context)
+    jobs = [
+        Trajectory(
+            start=context.starts[row],
+            temperature=settings.temperatures[index // settings.replicas],
+            random_seed=spawned(seed, index),
+            settings=settings,
+            checks=context.checks,
+            calculator=partial(context.calculator, context.checkpoint),
+            watch=watch,
+        )
+        for index, row in enumerate(_drawn_rows(len(context.starts), count, seed))
+    ]
+    walks: list[Walk] = context.run(walk, jobs)
+    if not any(found.frames for found in walks):
+        raise _nothing(walks)
+    return [_finding(job, found) for job, found in zip(jobs, walks, strict=True)]
+
+
+def watch_of(settings: MolecularDynamics, context: Context) -> Watch | None:
+    """What follows sigma during a run; None where it is switched off, or there is no threshold yet."""
+    stated = context.thresholds
+    high = _threshold(settings.sigma_hi, stated.sigma_hi if stated else None)
+    low = _threshold(settings.sigma_lo, stated.sigma_lo if stated else None)
+    if settings.watch_every == 0 or (high is None and low is None):
+        return None
+    return Watch(
+        checkpoint=context.checkpoint,
+        uncertainty=context.uncertainty,
+        alpha=context.alpha,
+        every=settings.watch_every,
+        sigma_lo=low,
+        sigma_hi=high,
+    )
+
+
+def _threshold(setting: Threshold, calibrated: float | None) -> float | None:
+    return calibrated if setting == "calibration" else setting
+
+
+def _drawn_rows(starts: int, count: int, seed: int) -> list[int]:
+    rng = np.random.default_rng(seed)
+    rounds = [rng.permutation(starts) for _ in range(-(-count // starts))]
+    return [int(row) for row in np.concatenate(rounds)[:count]]
+
+
+def _finding(job: Trajectory, found: Walk) -> Finding:
+    watch, count = job.watch, len(found.frames)
+    record: dict[str, Any] = {
+        "sampler": job.settings.name,
+        "temperature": list(t) if isinstance(t := job.temperature, tuple) else t,
+        "random_seed": job.random_seed,
+        "steps": found.done,
+        "asked_steps": job.settings.steps,
+        "ended": found.ended,
+        "start": job.start.id,
+    }
+    if watch is not None:
+        record |= {
+            "sigma_lo": watch.sigma_lo,
+            "sigma_hi": watch.sigma_hi,
+            "largest_sigma": found.largest_sigma,
+            "looks": found.looks,
+            "looks_in_window": found.looks_in_window,
+        }
+    return Finding(
+        record=record,
+        frames=found.frames,
+        steps=found.steps,
+        temperatures=[job.temperature_at(step) for step in found.steps],
+        kinds=["dynamics"] * count,
+        parents=[job.start.id] * count,
+    )
+
+
+def _nothing(walks: list[Walk]) -> InvalidInput:
+    reasons = "; ".join(f"trajectory {i}: {found.ended}" for i, found in enumerate(walks))
+    return InvalidInput(
+        f"no trajectory gave a candidate ({reasons})",
+        where="explore",
+        next_step="lower the sampler's temperatures or timestep, set its sigma_lo to null, or train the "
+        "parent for longer",
+    )

@@ -1,0 +1,54 @@
+"""The model's uncertainty during a run: where a trajectory is worth asking about, and where it is lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aldata.artifacts.checkpoints import Checkpoint
+from aldata.artifacts.conversion import from_atoms
+from aldata.artifacts.frames import Configuration, as_configurations
+from aldata.potentials.uncertainty import UncertaintySettings
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Watch:
+    """Calibrated sigma of a frame, looked at every so many steps.
+
+    The sigma of a frame is the largest of its atoms': alpha times the root of the trace of the
+    covariance of the force, in eV/A; it does not change when the frame is turned.
+    """
+
+    checkpoint: Checkpoint
+    uncertainty: UncertaintySettings
+    alpha: float
+    every: int
+    sigma_lo: float | None
+    sigma_hi: float | None
+
+    def sigma(self, atoms: Atoms) -> float:
+        """Sigma of a frame whose forces have just been computed: the committee's costs nothing more."""
+        deviation = atoms.calc.results.get("force_deviation")
+        if self.uncertainty.method == "committee" and deviation is not None:
+            return self.alpha * float(deviation.max())
+        return self.alpha * self._predicted(from_atoms(atoms))
+
+    def is_lost(self, sigma: float) -> bool:
+        """Whether the model does not know where it is. A sigma that is not a number is no knowledge."""
+        return self.sigma_hi is not None and not sigma <= self.sigma_hi
+
+    def is_known(self, sigma: float) -> bool:
+        """Whether the model knows the frame already."""
+        return self.sigma_lo is not None and sigma < self.sigma_lo
+
+    def _predicted(self, frame: Configuration) -> float:
+        from aldata.potentials.uncertainty import predict
+
+        found = predict(self.checkpoint, as_configurations([frame]), self.uncertainty)
+        traces = np.trace(found.force_covariance, axis1=1, axis2=2)
+        return float(np.sqrt(traces.max()))
