@@ -1,5 +1,7 @@
 """explore: candidates from the samplers of the plan (before there is a model: the seed's)."""
 
+from pathlib import Path
+
 import numpy as np
 
 from aldata.artifacts.checkpoints import Checkpoint
@@ -34,8 +36,12 @@ def explore(stage: Stage) -> None:
         spin=stage.parameters.seed.spin,
     )
     candidates = propose(first, settings, stage.random_seed, context)
+    records = candidates.attributes["trajectories"]
+    for record in records:
+        if "file" in record:
+            stage.note(Path(record["file"]))
     stage.facts["candidates"] = len(candidates)
-    stage.facts["ended"] = [record["ended"] for record in candidates.attributes["trajectories"]]
+    stage.facts["ended"] = [record["ended"] for record in records]
     stage.write(candidates)
 
 

@@ -49,16 +49,22 @@ def _assert_fails(project: Project, *expected: str) -> None:
     assert project.ended_calls() == []
 
 
-def test_an_unknown_parameter_lists_the_valid_ones(project: Callable[..., Project]) -> None:
+@pytest.mark.parametrize(
+    ("setting", "valid"),
+    [("explore.temprature", "samplers"), ("explore.samplers.0.temprature", "temperatures")],
+)
+def test_an_unknown_parameter_lists_the_valid_ones(
+    project: Callable[..., Project], setting: str, valid: str
+) -> None:
     one = project()
-    one.set({"explore.temprature": 3})
-    _assert_fails(one, "explore.temprature", "temperatures", "params.yaml")
+    one.set({setting: 3})
+    _assert_fails(one, "temprature", valid, "params.yaml")
 
 
 def test_all_violations_are_reported_at_once(project: Callable[..., Project]) -> None:
     one = project()
-    one.set({"explore.timestep": -1.0, "acquire.batch": 0})
-    _assert_fails(one, "explore.timestep", "acquire.batch", "2 problems")
+    one.set({"explore.samplers.0.timestep": -1.0, "acquire.batch": 0})
+    _assert_fails(one, "timestep", "acquire.batch", "2 problems")
 
 
 def test_an_unknown_strategy_lists_the_valid_ones(project: Callable[..., Project]) -> None:

@@ -13,6 +13,7 @@ from ase.build import bulk
 from ase.io import write
 from made_potentials import ethanol, informed, untrained
 
+from aldata import digest
 from aldata.artifacts.checkpoints import Checkpoint, null_checkpoint
 from aldata.artifacts.contacts import closest_contact
 from aldata.artifacts.conversion import from_atoms
@@ -67,17 +68,25 @@ def context(checkpoint: Checkpoint, tmp_path: Path) -> Context:
     )
 
 
-SETTINGS: dict[str, Any] = {
-    "molecular_dynamics": DYNAMICS,
-    "displacements": Displacements(frames=7),
-    "imported": Imported(file="pools/mine.xyz"),
-}
+def pinned(context: Context, name: str = "mine") -> Imported:
+    path = Path("pools") / f"{name}.xyz"
+    return Imported(file=str(path), sha256=digest.of_file(context.project / path)[:12])
+
+
+def settings_of(name: str, context: Context) -> Any:
+    """Settings of each sampler; a new one needs an entry here."""
+    return {
+        "molecular_dynamics": DYNAMICS,
+        "displacements": Displacements(frames=7),
+        "imported": pinned(context),
+    }[name]
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_every_sampler_repeats_itself_and_says_how_it_went(name: str, context: Context) -> None:
-    findings = SAMPLERS[name](SETTINGS[name], context, 3)
-    again = SAMPLERS[name](SETTINGS[name], context, 3)
+    settings = settings_of(name, context)
+    findings = SAMPLERS[name](settings, context, 3)
+    again = SAMPLERS[name](settings, context, 3)
     for found, other in zip(findings, again, strict=True):
         assert [f.id for f in found.frames] == [f.id for f in other.frames]
         assert found.record == other.record
@@ -94,13 +103,13 @@ def test_every_sampler_repeats_itself_and_says_how_it_went(name: str, context: C
     frames = {frame.id for found in findings for frame in found.frames}
     assert len(frames) > 5
     if name != "imported":
-        other = SAMPLERS[name](SETTINGS[name], context, 4)
+        other = SAMPLERS[name](settings, context, 4)
         assert frames != {frame.id for found in other for frame in found.frames}
 
 
 def test_samplers_are_joined_and_share_the_candidates(context: Context) -> None:
     plan = ExploreSettings(
-        samplers=[Displacements(frames=40, share=3.0), Imported(file="pools/mine.xyz")],
+        samplers=[Displacements(frames=40, share=3.0), pinned(context)],
         candidates=8,
     )
     found = explore(plan, 1, context)
@@ -121,7 +130,7 @@ def test_without_a_model_only_those_look_that_need_none(context: Context) -> Non
     first = Candidates.empty({"checkpoint": NO_HASH, "random_seed": 9, "trajectories": []})
     null = null_checkpoint(np.array([1, 6, 8]), np.zeros(3))
     blind = replace(context, checkpoint=null)
-    plan = ExploreSettings(samplers=[SETTINGS[name] for name in SAMPLERS])
+    plan = ExploreSettings(samplers=[settings_of(name, context) for name in SAMPLERS])
     found = propose(first, plan, 1, blind)
     assert {r["sampler"] for r in found.attributes["trajectories"]} == set(WITHOUT_MODEL)
     assert propose(first, ExploreSettings(samplers=[DYNAMICS]), 1, blind).ids == []
@@ -144,14 +153,23 @@ def test_displacements_that_crush_are_one_error(context: Context) -> None:
 
 
 def test_a_file_that_is_not_there_or_has_crushed_frames(context: Context) -> None:
+    other = Imported(file="pools/other.xyz", sha256="0" * 12)
     with pytest.raises(InvalidInput, match="no such file"):
-        SAMPLERS["imported"](Imported(file="pools/other.xyz"), context, 0)
+        SAMPLERS["imported"](other, context, 0)
     crushed = ethanol(1)
     crushed.positions[1] = crushed.positions[0] + [0.75, 0.0, 0.0]
     write(context.project / "pools" / "some.xyz", [ethanol(0), crushed])
-    (found,) = SAMPLERS["imported"](Imported(file="pools/some.xyz"), context, 0)
+    (found,) = SAMPLERS["imported"](pinned(context, "some"), context, 0)
     assert found.record["left_out"] == 1
     assert found.steps == [0]
+
+
+def test_another_file_of_the_same_name_is_not_taken(context: Context) -> None:
+    meant = pinned(context)
+    write(context.project / "pools" / "mine.xyz", [ethanol(3)])
+    now = digest.of_file(context.project / "pools" / "mine.xyz")[:12]
+    with pytest.raises(InvalidInput, match=f"take this one: sha256: {now}"):
+        SAMPLERS["imported"](meant, context, 0)
 
 
 # dynamics

@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ase.io import read, write
 from projects import Project
 
-from aldata import params
+from aldata import digest, params
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.documents import Calibration
-from aldata.artifacts.frames import Selection
+from aldata.artifacts.frames import Candidates, Selection
+from aldata.artifacts.schema import SAMPLERS
 
-SHORT = {"steps": 120, "interval": 10, "temperatures": [400.0]}
+SHORT = {"name": "molecular_dynamics", "steps": 120, "interval": 10, "temperatures": [400.0]}
 SCHEDULE: dict[str, dict[str, Any]] = {
     "g002": {
         "parent": "g001",
@@ -37,9 +39,32 @@ def scheduled(metal: Project, tmp_path_factory: pytest.TempPathFactory) -> Proje
     shutil.copytree(metal.root, project.root, symlinks=True)
     for name, changes in SCHEDULE.items():
         entry = {"parent": changes["parent"], **{verb: {} for verb in params.VERBS}}
-        project.set({f"generations.{name}": entry | changes | {"explore": SHORT}})
+        looks = {"samplers": [SHORT, *([_pool(project)] if name == "g003" else [])]}
+        project.set({f"generations.{name}": entry | changes | {"explore": looks}})
     project.ok("dvc", "repro")
     return project
+
+
+def _pool(project: Project) -> dict[str, Any]:
+    """A file of a user's own frames, as a sampler."""
+    cell = read(project.root / "structures" / "cell.xyz")
+    frames = [cell.copy() for _ in range(5)]
+    for number, frame in enumerate(frames):
+        frame.rattle(0.1, seed=number)
+    path = project.root / "pools" / "mine.xyz"
+    write(path, frames)
+    return {"name": "imported", "file": "pools/mine.xyz", "sha256": digest.of_file(path)[:16]}
+
+
+def test_a_generation_looks_in_its_own_way(scheduled: Project) -> None:
+    kinds = {name: scheduled.read(Candidates, name).sampler for name in ("g002", "g003")}
+    assert {SAMPLERS[kind] for kind in kinds["g002"]} == {"dynamics"}
+    assert sum(SAMPLERS[kind] == "imported" for kind in kinds["g003"]) == 5
+    used = scheduled.json("g003", "record/explore.activity")["used"]
+    assert used["pools/mine.xyz"] == digest.of_file(scheduled.root / "pools" / "mine.xyz")
+    went = scheduled.json("g003", "metrics")["explore"]
+    assert went["trajectories"] == 2
+    assert 0 < went["stable_share"] <= 1
 
 
 def test_each_generation_asks_as_the_schedule_says(scheduled: Project) -> None:

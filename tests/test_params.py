@@ -45,7 +45,7 @@ def test_a_generations_changes_are_merged_into_the_default(file: Path) -> None:
 def test_a_list_is_reached_by_number_and_replaced_as_a_whole(file: Path) -> None:
     params.set_values(file, {"explore.samplers.0.steps": 900})
     assert params.load(file).explore.samplers[0].steps == 900
-    frames = [{"name": "imported", "file": "pools/mine.xyz"}]
+    frames = [{"name": "imported", "file": "pools/mine.xyz", "sha256": "0" * 12}]
     params.set_values(file, {"generations.g001.explore": {"samplers": frames}})
     (sampler,) = params.load(file).settings_of("explore", "g001").samplers
     assert sampler.name == "imported"

@@ -53,9 +53,9 @@ and name them in params.yaml under `explore.samplers`, for example
 
     explore:
       samplers:
-        - {name: imported, file: pools/mine.xyz}
+        - {name: imported, file: pools/mine.xyz, sha256: 0123456789ab}   # sha256sum pools/mine.xyz
 
-Every generation depends on this folder: what changes here runs all of them again.
+Let git track them (or `dvc add` them): experiments run in a copy of what is tracked.
 """,
     "noise": """\
 `aldata noise` keeps here what it measured: one file per level of theory. Let git track them.

@@ -22,12 +22,12 @@ from aldata.params import Parameters
 COLUMNS = {
     "generation": "name",
     "parent": "parent",
-    "stable\nshare": "explore.stable_share",
     "strategy": "strategy",
     "accepted": "accepted",
     "rejected": "rejected",
     "failed": "failed",
     "DFT\nCPU s": "oracle_seconds",
+    "MD\nstable": "explore.stable_share",
     "parent on new probe:\nF RMSE meV/A": "probe.forces_rmse_meV_per_A",
     "mean z2\nenergy": "probe.energy_mean_z2",
     "mean z2\nforces": "probe.forces_mean_z2",

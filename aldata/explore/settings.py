@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from aldata.records import Record
 
 FOLDER = "pools"
-"""Where a user's own frames lie in a project: the one path that the stage depends on."""
+"""Where a user's own frames lie in a project."""
 
 
 class Checks(Record):
@@ -125,6 +125,11 @@ class Imported(Sampling):
 
     name: Literal["imported"] = Field(default="imported", description="the sampler")
     file: PoolPath = Field(description=f"a file in {FOLDER}/ that ase.io.read reads")
+    sha256: str = Field(
+        pattern="^[0-9a-f]{12,64}$",
+        description="of the file, its first 12 digits or more (`sha256sum FILE`): a file that changes "
+        "is another pool, and the generations that chose from it stay what they are",
+    )
     index: str = Field(default=":", description="which of its frames, as in ase.io.read")
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from aldata import digest
 from aldata.artifacts.geometry_files import read_geometries
 from aldata.digest import NO_HASH
+from aldata.errors import InvalidInput
 from aldata.explore.checks import geometry_problem
 from aldata.explore.samplers.finding import Context, Finding
 from aldata.explore.settings import Imported
@@ -14,16 +17,17 @@ def imported(settings: Imported, context: Context, _seed: int) -> list[Finding]:
     """The frames of a file that pass the check of contacts; `step` is the place among its frames.
 
     The record holds the file's sha256, and how many frames were left out. Raises InvalidInput for a
-    file that cannot be read, see `read_geometries`.
+    file that is not the one that the settings mean, or cannot be read, see `read_geometries`.
     """
     path = context.project / settings.file
+    found = _digest(path, settings)
     frames = list(read_geometries(path, settings.index, context.charge, context.spin))
     unbroken = context.checks.model_copy(update={"fragment_factor": None})
     good = [k for k, frame in enumerate(frames) if geometry_problem(frame, unbroken, 1) is None]
     record = {
         "sampler": settings.name,
         "file": settings.file,
-        "sha256": digest.of_file(path),
+        "sha256": found,
         "left_out": len(frames) - len(good),
         "ended": "completed",
     }
@@ -37,3 +41,18 @@ def imported(settings: Imported, context: Context, _seed: int) -> list[Finding]:
             parents=[NO_HASH] * len(good),
         )
     ]
+
+
+def _digest(path: Path, settings: Imported) -> str:
+    """sha256 of the file, which DVC does not watch: the settings say which content they mean."""
+    if not path.is_file():
+        raise InvalidInput("there is no such file", where=settings.file, next_step="put it there")
+    found = digest.of_file(path)
+    if not found.startswith(settings.sha256):
+        raise InvalidInput(
+            f"its sha256 begins with {found[:12]}",
+            where=settings.file,
+            expected=f"{settings.sha256[:12]}, as explore.samplers says",
+            next_step=f"put the file back, or take this one: sha256: {found[:12]}",
+        )
+    return found
