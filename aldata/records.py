@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -77,11 +77,32 @@ def _violation(model: type[BaseModel], item: dict[str, Any]) -> str:
 
 
 def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
-    """Names of the fields of the record that lies at `location` inside `model`."""
+    """Names of the fields of the record that lies at `location` inside `model`.
+
+    In a list of records of several kinds the location names the place and then the kind.
+    """
     current: Any = model
     for part in location:
-        field = getattr(current, "model_fields", {}).get(part)
-        if field is None:
-            return []
-        current = field.annotation
-    return list(getattr(current, "model_fields", {}))
+        inside = _records_in(current)
+        if part in (named := {_kind(record): record for record in inside}):
+            current = named[part]
+        elif not isinstance(part, int):
+            field = getattr(inside[0], "model_fields", {}).get(part) if inside else None
+            if field is None:
+                return []
+            current = field.annotation
+    found = _records_in(current)
+    return list(found[0].model_fields) if len(found) == 1 else []
+
+
+def _records_in(annotation: Any) -> list[type[BaseModel]]:
+    """The record classes in a type: itself, or what a list or a union of them holds."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [record for part in get_args(annotation) for record in _records_in(part)]
+
+
+def _kind(record: type[BaseModel]) -> Any:
+    """What a record of a list of several kinds is called by."""
+    field = record.model_fields.get("name")
+    return None if field is None else field.default
