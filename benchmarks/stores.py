@@ -5,7 +5,9 @@
 Every way writes and is read in processes of its own, one thread each, on the same frames of 20 to 100
 atoms (random numbers; numbers, positions, forces, cell, periodicity, energy, stress; aldata and
 np.memmap hold all columns of labels, ids included). Slow ways get a share of the frames (of 20,000 at
-most), stated in the table; their scan, column and query are over those. Files lie in the page cache:
+most), stated in the table; their scan, column and query are over those. Files lie in the page cache. What
+reads is measured in CPU time of the process and its threads, so that other work on the machine does not
+count; what writes, in time that passes:
 
 * write: seconds from arrays in memory, frames as ASE objects where the way wants them, to the disk (aldata:
   synced and hashed too). size: bytes over the raw bytes of what the way stores.
@@ -68,11 +70,13 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def median(work: Callable[[], Any], budget: float = 2.0, least: int = 3, most: int = 400) -> float:
-    """Median seconds of a call, repeated until the budget is used."""
+    """Median CPU seconds of a call, repeated until the budget is used."""
     work()
     times: list[float] = []
     while len(times) < least or (sum(times) < budget and len(times) < most):
-        times.append(seconds(work))
+        began = time.process_time()
+        work()
+        times.append(time.process_time() - began)
     return statistics.median(times)
 
 
@@ -269,6 +273,7 @@ def targets(
     if alone:
         found.append(("new bytes per generation over raw (store)", alone["new bytes"], "<=", 1.05))
     if mine:
+        found.append(("the same with the data set's manifest", mine["new bytes"], "<=", 1.05))
         found.append(("earlier files changed", float(not mine["same"]), "<=", 0))
     many = GENERATIONS
     found.append(
