@@ -79,7 +79,8 @@ def svg(graph: Graph, records: Sequence[Recorded], hit: set[str], heading: str) 
             boxes.setdefault(digest, box)
     parts = [_edge(boxes, digest, hit) for digest in boxes]
     parts += [_drawn(digest, box, digest in hit) for digest, box in boxes.items()]
-    width = MARGIN + max((box.x for box in boxes.values()), default=0) + WIDTH
+    # edges inside the last column bend to its right
+    width = 3 * MARGIN + max((box.x for box in boxes.values()), default=0) + WIDTH
     height = MARGIN + max((box.y for box in boxes.values()), default=0) + HEIGHT
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
@@ -106,9 +107,11 @@ def _spots(graph: Graph, records: Sequence[Recorded]) -> dict[int, tuple[int, in
 
 
 def _boxes(graph: Graph, record: Recorded, x: float, y: float) -> list[tuple[str, Box]]:
-    found = []
+    found: list[tuple[str, Box]] = []
     for activity in activities_of(graph, record).values():
         when = f"{activity['stage']} on {activity['host']}, {activity['ended']}"
+        if record.generation == SEED:
+            found += _inputs(activity["used"], x, y)
         for path, digest in activity["generated"].items():
             name = Path(path).stem
             if name not in SHOWN:
@@ -125,6 +128,19 @@ def _boxes(graph: Graph, record: Recorded, x: float, y: float) -> list[tuple[str
             title = f"{name} {digest[:8]}"
             found.append((digest, Box(x, place, title, hint, tuple(activity["used"].values()))))
     return found
+
+
+def _inputs(used: dict[str, str], x: float, y: float) -> list[tuple[str, Box]]:
+    """The user's own files that everything began with, where the seed has no other artifacts."""
+    return [
+        (
+            digest,
+            Box(
+                x, y + (1 + row) * (HEIGHT + GAP), f"{Path(path).name[:12]} {digest[:8]}", path, ()
+            ),
+        )
+        for row, (path, digest) in enumerate(list(used.items())[:3])
+    ]
 
 
 def _edge(boxes: dict[str, Box], digest: str, hit: set[str]) -> str:
