@@ -75,6 +75,13 @@ def test_adding_a_generation_keeps_comments_and_order(file: Path) -> None:
     assert params.load(file).parent_of("g004") == "g001"
 
 
+def test_a_new_generation_may_differ_from_the_start(file: Path) -> None:
+    changes = {"curate": {"obey": ["0123456789ab"]}}
+    params.add_generation(file, params.load(file), "g004", "g003", changes)
+    assert "curate: {obey: [0123456789ab]}" in file.read_text()
+    assert params.load(file).plan_of("g004").curate == changes["curate"]
+
+
 def test_next_name_follows_the_highest_number(file: Path) -> None:
     loaded = params.load(file)
     params.add_generation(file, loaded, "g012b", "g003")
