@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from aldata import archive, params, provenance
 from aldata.artifacts.layout import SEED, path_of
@@ -20,6 +21,7 @@ from aldata.report.structures import Structures
 from aldata.store import Tree, Workspace
 
 Document = dict[str, Any]
+T = TypeVar("T")
 
 
 def gathered(root: Path, budget: Budget | None = None) -> Document:
@@ -44,7 +46,8 @@ def gathered(root: Path, budget: Budget | None = None) -> Document:
     structures = _structures(frames, drawn, decided, budget)
     _note(notes, structures.too_many, "structures cannot be looked at here: too many atoms")
     notes += frames.missing
-    compared = _compared(root, notes)
+    chains = _or_note(lambda: lineages(root, frames.newest_models), notes, "chains cannot be read")
+    compared = _or_note(lambda: comparison(root), notes, "experiments cannot be compared")
     return {
         "project": _project(root),
         "generations": generation_rows(tree, parameters),
@@ -53,7 +56,7 @@ def gathered(root: Path, budget: Budget | None = None) -> Document:
         "picks": {name: value for name, value in decided.items() if value},
         "structures": structures.packed(),
         "failures": found,
-        "lineages": lineages(root, frames.newest_models),
+        "lineages": chains or [],
         "comparison": compared,
         "notes": notes,
     }
@@ -72,11 +75,14 @@ class _Frames:
         self.missing: list[str] = []
         for tip in _tips(curated, parameters):
             try:
-                candidates = archive.open("candidates", tip, root=tree.root)
                 self.configurations.append(archive.open("configurations", tip, root=tree.root))
-                self.judged |= judgements(tree, candidates)
             except DamagedArtifact as problem:
-                self.missing.append(f"no structures of the lineage of {tip}: {problem}")
+                self.missing.append(f"No structures of the lineage of {tip}: {problem}")
+                continue
+            try:
+                self.judged |= judgements(tree, archive.open("candidates", tip, root=tree.root))
+            except DamagedArtifact as problem:
+                self.missing.append(f"No errors of the picks up to {tip}: {problem}")
 
 
 def _tips(names: list[str], parameters: params.Parameters) -> list[str]:
@@ -108,12 +114,12 @@ def _cut(decided: dict[str, Any], most: int) -> int:
     return sum(sizes) - sum(len(value["rows"]) for value in lists)
 
 
-def _compared(root: Path, notes: list[str]) -> Document | None:
-    """The comparison; an experiment that cannot be read is no reason for having no report."""
+def _or_note(act: Callable[[], T], notes: list[str], what: str) -> T | None:
+    """What cannot be read of the record or of an experiment is no reason for having no report."""
     try:
-        return comparison(root)
+        return act()
     except AldataError as problem:
-        notes.append(f"The experiments cannot be compared: {problem}")
+        notes.append(f"The {what}: {problem}")
         return None
 
 

@@ -24,7 +24,8 @@ function overview() {
   tiles.append(tile(String(COMPUTED.length), null, planned ? `generations, ${planned} more planned` : COMPUTED.length === 1 ? "generation" : "generations"));
   tiles.append(tile(accepted.toLocaleString("en-US"), null, `labels, the seed's included; ${without ? words(without, "call") + " without one" : "no call failed"}`));
   tiles.append(tile(duration(counted.reduce((sum, row) => sum + row.cpu_seconds, 0)), null, "CPU time of the oracle"));
-  for (const row of newest()) for (const [set, errors] of Object.entries(row.metrics.test || {}).slice(0, 2)) {
+  const tips = newest(), shown = tips.length > 1 ? 1 : 2;
+  for (const row of tips) for (const [set, errors] of Object.entries(row.metrics.test || {}).slice(0, shown)) {
     tiles.append(tile(number(errors.forces_rmse_meV_per_A), MILLI, `force RMSE of ${row.name} on test set ‘${set}’`));
     tiles.append(tile(number(errors.energy_rmse_meV_per_atom), PER_ATOM, `energy RMSE of ${row.name} on ‘${set}’`));
   }
@@ -67,7 +68,7 @@ function curve(title, error, label, across) {
   const position = new Map(COMPUTED.map((row, k) => [row.name, k]));
   const links = COMPUTED.map((row, k) => [position.get(row.parent), k]).filter(([i]) => i !== undefined);
   const series = sources.map(([name, value], k) => ({
-    name, color: COLORS[k % COLORS.length], links,
+    name, color: COLORS[k % COLORS.length], links, r: COMPUTED.length > 25 ? 2.5 : 4,
     points: COMPUTED.map((row) => ({
       x: row.metrics[across] / unit, y: value(row),
       tip: `${row.name} · ${plain(row.strategy)}\n${name}: ${number(value(row))}\n${words(row.metrics.calls_total, "call")}, ${duration(row.metrics.oracle_seconds_total)}`,
@@ -89,11 +90,11 @@ function generations() {
     { head: "strategy", cell: (row) => (row.strategy ? plain(row.strategy) : "") },
     ...["accepted", "rejected", "failed"].map((status) => ({ head: status, n: true, cell: (row) => (row.calls ? row.calls[status].toLocaleString("en-US") : tag("planned")) })),
     { head: "CPU time", title: "of the oracle", cell: (row) => (row.cpu_seconds === null ? null : make("span", {}, bar(row.cpu_seconds / most), ` ${duration(row.cpu_seconds)}`)) },
-    { head: "frames trained on", n: true, cell: (row) => row.metrics && row.metrics.train_frames.toLocaleString("en-US") },
-    { head: `probe: F (${MILLI})`, n: true, title: "RMS force error of the parent's model on this generation's probe", cell: metric("probe", "forces_rmse_meV_per_A") },
+    { head: "frames\ntrained on", n: true, cell: (row) => row.metrics && row.metrics.train_frames.toLocaleString("en-US") },
+    { head: `probe\nF, ${MILLI}`, n: true, title: "RMS force error of the parent's model on this generation's probe", cell: metric("probe", "forces_rmse_meV_per_A") },
     ...sets.flatMap((set) => [
-      { head: `${set}: F (${MILLI})`, n: true, title: "RMS force error on this test set", cell: (row) => number(((row.metrics || { test: {} }).test[set] || {}).forces_rmse_meV_per_A) },
-      { head: `${set}: E (${PER_ATOM})`, n: true, title: "RMS energy error on this test set", cell: (row) => number(((row.metrics || { test: {} }).test[set] || {}).energy_rmse_meV_per_atom) },
+      { head: `${plain(set)}\nF, ${MILLI}`, n: true, title: "RMS force error on this test set", cell: (row) => number(((row.metrics || { test: {} }).test[set] || {}).forces_rmse_meV_per_A) },
+      { head: `${plain(set)}\nE, ${PER_ATOM}`, n: true, title: "RMS energy error on this test set", cell: (row) => number(((row.metrics || { test: {} }).test[set] || {}).energy_rmse_meV_per_atom) },
     ]),
     { head: "worth", n: true, title: "the parent's force error on picks over that on the probe: 1 is what chance finds", cell: metric("worth", "error_ratio") },
   ];
@@ -113,7 +114,7 @@ function calibration(state) {
   here.append(make("p", { class: "quiet" }, "Whether the uncertainties are as large as the errors: the parent's on each generation's new probe frames, before they were trained on. Bars are 95 % intervals over frames."));
   const names = COMPUTED.map((row, k) => [k, row.name]), axis = { label: "generation", ticks: names };
   const of = (name, low, high) => ["forces", "energy"].map((what, k) => ({
-    name: what === "energy" ? "energies" : what, color: COLORS[k],
+    name: what === "energy" ? "energies" : what, color: COLORS[k], r: COMPUTED.length > 25 ? 3 : 4,
     points: COMPUTED.map((row, i) => {
       const at = (part) => row.metrics.probe[`${what}_${part}`];
       return { x: i + (k - 0.5) * 0.12, y: at(name), low: low && at(low), high: high && at(high), tip: `${row.name}, ${what}\n${number(at(name))}` + (low && at(low) !== null ? ` (${number(at(low))} to ${number(at(high))})` : "") };
@@ -238,11 +239,11 @@ function comparison() {
       return { name: plain(strategy), color: COLORS[k % COLORS.length], always: true, r: 3, points, links };
     }),
   });
-  here.append(make("div", { class: "grid third" }, made, table([
+  here.append(made, table([
     { head: "experiment", cell: (curve) => curve.experiment },
     { head: "strategy", cell: (curve) => plain(curve.strategy) },
     { head: "seed", n: true, cell: (curve) => String(curve.seed) },
     { head: "calls", n: true, cell: (curve) => (curve.points.length ? String(curve.points[curve.points.length - 1][0]) : null) },
     { head: "last", n: true, cell: (curve) => (curve.points.length ? number(curve.points[curve.points.length - 1][1]) : null) },
-  ], found.curves, { tall: true })));
+  ], found.curves, { tall: found.curves.length > 10 }));
 }
