@@ -104,7 +104,7 @@ function generations() {
 
 function bar(share) {
   const made = make("span", { class: "bar" });
-  made.style.width = `${Math.max(1, Math.round(60 * share))}px`;
+  made.style.width = `${Math.max(1, Math.round(44 * share))}px`;
   return made;
 }
 
