@@ -580,6 +580,14 @@ class TestInformation:
         assert set(null.ids) != set(real.ids)
         assert "shuffled" in null.attributes["reasons"][1]
 
+    def test_the_null_picks_every_frame_as_often(self) -> None:
+        whole, counts = pool(frames=10), np.zeros(10)
+        for seed in range(300):
+            rng = np.random.default_rng(seed)
+            counts[STRATEGIES["permuted"].pick(whole, 2, rng, AcquireSettings()).rows] += 1
+        chi2 = (np.square(counts - 60) / 60).sum() / (1 - 2 / 10)
+        assert chi2 < 27.9  # 99.9 % of chi-squared with 9 degrees of freedom
+
 
 class TestConditions:
     @every_strategy
