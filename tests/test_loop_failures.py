@@ -9,12 +9,14 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ase.build import bulk
 from projects import Project, made
 
+from aldata.acquire.distances import nearest, typical_spacing
 from aldata.artifacts.documents import Manifest
-from aldata.artifacts.frames import Labels, Selection
+from aldata.artifacts.frames import Candidates, Descriptors, Labels, Selection, rows_of
 from aldata.ledger import Ledger
 
 pytestmark = pytest.mark.slow
@@ -87,12 +89,48 @@ def test_a_failed_region_is_not_asked_for_again(tmp_path: Path) -> None:
         "acquire.batch": 12,
     }
     project = made(tmp_path / "project", cell(tmp_path), values, 2)
-    ok(project, "dvc", "repro", "label@g001")
+    ok(project, "dvc", "repro", "describe@g001")
     first = project.read(Labels, "g000")
-    print("failed in g000", int((~first.accepted).sum()), "of", len(first))
-    selection = project.read(Selection, "g001")
-    print(selection.attributes["avoided"])
-    second = project.read(Labels, "g001")
-    print("failed in g001", int((~second.accepted).sum()), "of", len(second))
     assert 0 < int((~first.accepted).sum()) < len(first)
-    assert selection.attributes["avoided"]["candidates"] > 0
+    distance, near = left_out(project)
+    candidates = len(project.read(Candidates, "g001"))
+    batch = candidates - len(near) + 2  # more than there is elsewhere
+    asked = {"avoid_failed": distance, "batch": batch, "probe": 0.2}
+    project.set({"generations.g001.acquire": asked})
+    ok(project, "dvc", "repro", "label@g001")
+    selection = project.read(Selection, "g001")
+    assert selection.attributes["avoided"]["candidates"] == len(near)
+    assert len(selection) == candidates - len(near)
+    assert not near & set(project.read(Labels, "g001").ids)
+    project.set({"generations.g001.acquire": {**asked, "avoid_failed": 0.0}})
+    ok(project, "dvc", "repro", "acquire@g001")
+    assert len(near & set(project.read(Selection, "g001").ids)) >= 2
+
+
+def left_out(project: Project) -> tuple[float, set[str]]:
+    """A distance, in spacings of the training set, and the candidates that it must leave out."""
+    labels = project.read(Labels, "g000")
+    earlier, here = (project.read(Descriptors, name) for name in ("g000", "g001"))
+    count = int(here.attributes["candidates"])
+    candidates = here.take(range(count))
+    roles = {entry.call: entry.role for entry in project.read(Manifest, "g000").entries}
+    trained = np.array([roles.get(call) in ("train", "valid") for call in labels.call_ids])
+    failed, known = (
+        earlier.take(rows_of(earlier, [labels.ids[row] for row in np.flatnonzero(rows)]))
+        for rows in (~labels.accepted, trained)
+    )
+    spacing = typical_spacing(known)
+    assert spacing is not None
+    for distance in np.arange(0.5, 6.0, 0.25):
+        near: set[int] = set()
+        for number in np.unique(failed.numbers):
+            theirs = failed.descriptor[failed.numbers == number]
+            usual = known.descriptor[known.numbers == number]
+            strange = theirs[nearest(theirs, usual) > distance * spacing]
+            ours = np.flatnonzero(candidates.numbers == number)
+            if len(strange):
+                close = nearest(candidates.descriptor[ours], strange) <= distance * spacing
+                near |= set(candidates.frame_of_atom[ours[close]].tolist())
+        if 2 <= len(near) <= count // 2:
+            return float(distance), {candidates.ids[row] for row in near}
+    raise AssertionError("no candidate is like a failed configuration")

@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import codes
 import psutil
 import pytest
 import slurm_daemons
@@ -25,10 +27,11 @@ from projects import made
 from slurm_daemons import Slurm
 from slurm_driver import CLUSTER
 
-from aldata.artifacts.frames import Labels
+from aldata.artifacts.frames import Labels, as_configurations
 from aldata.errors import ClusterFailed
 from aldata.execution import ClusterSettings, run
-from aldata.label import LabelSettings, Requests, label
+from aldata.label import LabelSettings, Requests, label, resolve
+from aldata.label.oracles.trials import TRIALS
 from aldata.ledger import Ledger
 
 NUMBER = 12
@@ -205,6 +208,33 @@ def test_a_whole_project_labels_through_slurm(slurm: Slurm, tmp_path: Path) -> N
     assert jobs[0] == {None}
     assert None not in jobs[1]
     wait(lambda: not slurm.jobs(), 10, "jobs were left behind")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["espresso", "pyscf"])
+def test_a_real_code_labels_through_slurm(here: Path, name: str) -> None:
+    """Quantum ESPRESSO, a program in a Python of its own, and PySCF: the same labels as here."""
+    settings, trial = TRIALS[name]
+    if name == "espresso":
+        config = {"codes": {"espresso": codes.pw_x()}}
+        (here / ".aldata").mkdir(exist_ok=True)
+        (here / ".aldata" / "config.yaml").write_text(json.dumps(config))
+    theory = resolve(name, settings)
+    moved = replace(trial, positions=trial.positions + 0.01)
+    requests = Requests.of(as_configurations([trial, moved]), "acquired")
+    local, queued = ClusterSettings(workers=1), ClusterSettings.checked(CLUSTER, where="test")
+    digests, jobs = [], []
+    for kind, cluster in (("local", local), ("slurm", queued)):
+        ledger = Ledger(here / kind)
+        runner = partial(run, settings=cluster, title="label")
+        labels, _ = label(requests, theory, ledger, LabelSettings(), runner)
+        assert labels.accepted.all()
+        records = [ledger.find(call) for call in labels.call_ids]
+        jobs.append({r.attempts[-1].scheduler_job for r in records if r})
+        digests.append(labels.digest)
+    assert digests[0] == digests[1]
+    assert jobs[0] == {None}
+    assert None not in jobs[1]
 
 
 def queue_environment(slurm: Slurm) -> dict[str, str]:
