@@ -20,6 +20,8 @@ generations/*/*
 mlflow.db*
 mlartifacts/
 mlruns/
+dvc_plots/
+report.html
 __pycache__/
 .venv/
 """
