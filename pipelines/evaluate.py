@@ -68,12 +68,11 @@ def _near_copies(
     stage: Stage, history: History, tests: dict[str, Labels]
 ) -> dict[str, dict[str, int]]:
     """By test set, how many of its frames the model has as good as learned from."""
-    curation = stage.parameters.settings_of("curate", stage.generation)
-    assert isinstance(curation, CurateSettings)
+    tolerance = stage.settings(CurateSettings, of="curate").duplicate_tolerance
     learned, _ = history.with_roles(["train", "valid"])
     found = {}
     for name, labels in tests.items():
-        near = near_copies(labels.take(labels.accepted), learned, curation.duplicate_tolerance)
+        near = near_copies(labels.take(labels.accepted), learned, tolerance)
         found[name] = {"near_copies": sum(bool(copied) for copied in near)}
     return found
 

@@ -7,7 +7,7 @@ import numpy as np
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.documents import Calibration
 from aldata.artifacts.frames import Candidates, Labels
-from aldata.artifacts.schema import PURPOSES
+from aldata.artifacts.schema import PURPOSES, SAMPLERS
 from aldata.explore import Context, ExploreSettings, committee_mean, propose
 from pipelines.stage import Stage, run
 
@@ -15,15 +15,16 @@ from pipelines.stage import Stage, run
 def explore(stage: Stage) -> None:
     """Start from configurations whose labels the parent holds: these are known to be physical.
 
-    Where it holds none yet, from its candidates.
+    Where it holds none yet, from the structures that the user gave.
     """
     settings, first = stage.settings(ExploreSettings), stage.read(Candidates, of=stage.parent)
     labels = stage.read(Labels, of=stage.parent)
     known = np.isin(labels.purpose, [PURPOSES.index(p) for p in ("acquired", "imported")])
-    starts = labels.take(labels.accepted & known)
+    labelled = labels.take(labels.accepted & known)
+    given = first.take(first.sampler == SAMPLERS.index("given"))
     calibration = stage.read(Calibration, of=stage.parent)
     context = Context(
-        starts=starts if len(starts) else first,
+        starts=labelled if len(labelled) else given,
         checkpoint=stage.read(Checkpoint, of=stage.parent),
         run=stage.runner("explore"),
         calculator=committee_mean,

@@ -30,6 +30,7 @@ FURTHER_SECTIONS = {
     "describe": ("uncertainty",),
     "acquire": ("uncertainty",),
     "calibrate": ("uncertainty",),
+    "evaluate": ("curate",),
 }
 """Sections of params.yaml that a stage obeys beside its verb's own: the seed labels and curates too."""
 
@@ -56,11 +57,12 @@ class Stage:
         self.generated: dict[str, str] = {}
         self.facts: dict[str, Any] = {}
 
-    def settings(self, kind: type[A]) -> A:
-        """The verb's settings for this generation."""
-        found = self.parameters.settings_of(self.verb, self.generation)
+    def settings(self, kind: type[A], of: str | None = None) -> A:
+        """Settings for this generation: of the stage's own verb, or `of` another one."""
+        verb = of or self.verb
+        found = self.parameters.settings_of(verb, self.generation)
         if not isinstance(found, kind):
-            raise TypeError(f"{self.verb} has {type(found).__name__}, not {kind.__name__}")
+            raise TypeError(f"{verb} has {type(found).__name__}, not {kind.__name__}")
         return found
 
     def read(self, kind: type[A], of: str | None = None, name: str | None = None) -> A:
@@ -146,7 +148,12 @@ class Stage:
             return {}
         parameters = self.parameters.settings_of(self.verb, self.generation).content()
         everything = self.parameters.content()
-        parameters |= {name: everything[name] for name in FURTHER_SECTIONS.get(self.verb, ())}
+        own = (
+            () if self.verb == layout.SEED else params.VERBS
+        )  # the seed takes the defaults of verbs
+        for name in FURTHER_SECTIONS.get(self.verb, ()):
+            effective = self.parameters.settings_of(name, self.generation) if name in own else None
+            parameters[name] = everything[name] if effective is None else effective.content()
         return parameters
 
 

@@ -228,8 +228,13 @@ def test_thresholds_come_from_the_calibration_unless_they_are_stated(context: Co
 
 def test_below_sigma_lo_nothing_is_a_candidate(context: Context) -> None:
     known = DYNAMICS.model_copy(update={"sigma_lo": 1e6, "sigma_hi": 1e7})
-    with pytest.raises(InvalidInput, match="set its sigma_lo to null"):
-        SAMPLERS["molecular_dynamics"](known, context, 0)
+    with pytest.raises(InvalidInput, match="set sigma_lo to null"):
+        explore(ExploreSettings(samplers=[known]), 0, context)
+    both = explore(ExploreSettings(samplers=[known, pinned(context)]), 0, context)
+    assert {KINDS[kind] for kind in both.sampler} == {
+        "imported"
+    }  # one that finds nothing stops none
+    assert [record["ended"] for record in both.attributes["trajectories"]] == ["completed"] * 3
     unknown = DYNAMICS.model_copy(update={"sigma_lo": 1e-9, "sigma_hi": 1e7, "watch_every": 5})
     findings = SAMPLERS["molecular_dynamics"](unknown, context, 0)
     assert all(found.record["looks"] == found.record["looks_in_window"] > 0 for found in findings)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from aldata import digest
+from aldata import derived, digest
 from aldata.audit.documents import Reader
 from aldata.audit.sources import Document, Records, Sources, expected, mark_of
 from aldata.audit.versions import WORKSPACE, Version, versions
@@ -157,24 +157,11 @@ class Index:
 
 
 def _opened(path: Path | None) -> sqlite3.Connection:
-    """A connection with the tables; an unreadable or outdated file is replaced by a new one."""
+    """The database, in its folder, tuned for reading all of it."""
     if path is not None:
         with contextlib.suppress(OSError):
             path.parent.mkdir(exist_ok=True)
-    name = ":memory:" if path is None else str(path)
-    connection = sqlite3.connect(name, timeout=60.0, isolation_level=None)
-    try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.DatabaseError:
-        version = -1
-    if version not in (0, VERSION) and path is not None:
-        connection.close()
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
-        connection = sqlite3.connect(name, timeout=60.0, isolation_level=None)
-    connection.execute("PRAGMA synchronous = OFF")  # it is made again where a power cut breaks it
+    connection = derived.opened(path, TABLES, VERSION)
     connection.execute("PRAGMA mmap_size = 1073741824")  # read through the system's cache of files
     connection.execute("PRAGMA cache_size = -65536")  # 64 MB
-    connection.executescript(TABLES)
-    connection.execute(f"PRAGMA user_version = {VERSION}")
     return connection

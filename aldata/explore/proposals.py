@@ -53,7 +53,8 @@ def explore(settings: ExploreSettings, seed: int, context: Context) -> Candidate
     series of draws, with `sampler`, `ended` and what else the sampler knows. The same arguments give the
     same candidates, however `context.run` spreads the jobs.
 
-    Raises InvalidInput if there are no starting points, or nothing was found.
+    Raises InvalidInput if there are no starting points, or if nothing at all was found, with why: a
+    sampler that finds nothing does not stop the others.
     """
     if len(context.starts) == 0:
         raise InvalidInput("there is no configuration to start from", where="explore")
@@ -63,11 +64,21 @@ def explore(settings: ExploreSettings, seed: int, context: Context) -> Candidate
         found = SAMPLERS[sampler.name](sampler, context, own)
         findings += _thinned(found, _most(settings, sampler))
     if not any(finding.frames for finding in findings):
-        raise InvalidInput(
-            "no sampler found a candidate", where="explore", next_step="look at explore.samplers"
-        )
+        raise _nothing(findings)
     attributes = {"checkpoint": context.checkpoint.digest, "random_seed": seed}
     return _candidates(findings, attributes)
+
+
+def _nothing(findings: Sequence[Finding]) -> InvalidInput:
+    reasons = "; ".join(
+        f"{f.record['sampler']} {i}: {f.record['ended']}" for i, f in enumerate(findings)
+    )
+    return InvalidInput(
+        f"no sampler found a candidate ({reasons})",
+        where="explore",
+        next_step="lower the temperatures or the timestep in explore.samplers, set sigma_lo to null, "
+        "look in another way, or train the parent for longer",
+    )
 
 
 def _most(settings: ExploreSettings, sampler: Sampler) -> int | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from aldata import derived
 from aldata.artifacts.calls import CallRecord
 from aldata.errors import LedgerError
 from aldata.ledger import objects
@@ -157,21 +158,5 @@ def _marks(calls: Path) -> Iterator[tuple[str, str]]:
 
 
 def _opened(path: Path | None) -> sqlite3.Connection:
-    """A connection with the tables; an unreadable or outdated file is replaced by a new one."""
-    if path is not None and not path.parent.is_dir():
-        path = None
-    name = ":memory:" if path is None else str(path)
-    connection = sqlite3.connect(name, timeout=60.0, isolation_level=None)
-    try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.DatabaseError:
-        version = -1
-    if version not in (0, VERSION) and path is not None:
-        connection.close()
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
-        connection = sqlite3.connect(name, timeout=60.0, isolation_level=None)
-    connection.execute("PRAGMA synchronous = OFF")  # it is made again where a power cut breaks it
-    connection.executescript(_TABLES)
-    connection.execute(f"PRAGMA user_version = {VERSION}")
-    return connection
+    """The database; in memory for a ledger whose folder is not there."""
+    return derived.opened(path if path and path.parent.is_dir() else None, _TABLES, VERSION)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from aldata.errors import InvalidInput
 from aldata.explore.samplers.finding import Context, Finding, spawned
 from aldata.explore.settings import MolecularDynamics, Threshold
 from aldata.explore.trajectories import Trajectory, Walk, walk
@@ -18,7 +17,7 @@ def molecular_dynamics(settings: MolecularDynamics, context: Context, seed: int)
     """Trajectories from the starting points, every (temperature, replica) one job.
 
     Each has its own random seed, spawned from `seed`; starts are drawn without repetition as long as
-    there are enough. Raises InvalidInput when no trajectory leaves a single frame, with why each ended.
+    there are enough. A trajectory that leaves no frame is a finding too: why it ended.
     """
     count = len(settings.temperatures) * settings.replicas
     watch = watch_of(settings, context)
@@ -35,8 +34,6 @@ def molecular_dynamics(settings: MolecularDynamics, context: Context, seed: int)
         for index, row in enumerate(_drawn_rows(len(context.starts), count, seed))
     ]
     walks: list[Walk] = context.run(walk, jobs)
-    if not any(found.frames for found in walks):
-        raise _nothing(walks)
     return [_finding(job, found) for job, found in zip(jobs, walks, strict=True)]
 
 
@@ -93,14 +90,4 @@ def _finding(job: Trajectory, found: Walk) -> Finding:
         temperatures=[job.temperature_at(step) for step in found.steps],
         kinds=["dynamics"] * count,
         parents=[job.start.id] * count,
-    )
-
-
-def _nothing(walks: list[Walk]) -> InvalidInput:
-    reasons = "; ".join(f"trajectory {i}: {found.ended}" for i, found in enumerate(walks))
-    return InvalidInput(
-        f"no trajectory gave a candidate ({reasons})",
-        where="explore",
-        next_step="lower the sampler's temperatures or timestep, set its sigma_lo to null, or train the "
-        "parent for longer",
     )

@@ -166,11 +166,7 @@ class Pyscf:
         molecule = self._molecule(configuration, str(directory / "output.txt"))
         try:
             field = self._mean_field(molecule)
-            energy = float(field.kernel())
-            if not field.converged:
-                raise OracleFailure(
-                    "not_converged", f"SCF not converged in {self.settings.max_cycle} cycles"
-                )
+            energy = converged_energy(field)
             gradient = np.array(field.nuc_grad_method().kernel(), dtype=np.float64)
         finally:
             molecule.stdout.close()
@@ -181,11 +177,7 @@ class Pyscf:
             energy=energy * EV_PER_HARTREE,
             forces=-gradient * EV_PER_ANGSTROM_PER_HARTREE_PER_BOHR,
             converged=True,
-            proof={
-                "by": "mf.converged",
-                "cycles": int(field.cycles),
-                "conv_tol_hartree": self.settings.conv_tol,
-            },
+            proof=proof_of(field),
             scf_steps=int(field.cycles),
         )
 
@@ -283,6 +275,23 @@ def _has(basis: str, symbol: str) -> bool:
             return bool(gto.basis.load(basis, symbol))
         except (BasisNotFoundError, KeyError, RuntimeError):
             return False
+
+
+def converged_energy(field: Any) -> float:
+    """Energy of a PySCF mean field in Hartree. Raises OracleFailure unless its SCF converged."""
+    energy = float(field.kernel())
+    if not field.converged:
+        raise OracleFailure("not_converged", f"SCF not converged in {field.max_cycle} cycles")
+    return energy
+
+
+def proof_of(field: Any) -> dict[str, Any]:
+    """What says that the SCF of a mean field converged."""
+    return {
+        "by": "mf.converged",
+        "cycles": int(field.cycles),
+        "conv_tol_hartree": float(field.conv_tol),
+    }
 
 
 def _write_input(directory: Path, settings: PyscfSettings, configuration: Configuration) -> None:

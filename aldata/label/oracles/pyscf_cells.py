@@ -22,7 +22,12 @@ from aldata.label.oracles.place import Place
 from aldata.label.oracles.programs import write_input
 from aldata.label.oracles.protocol import Answer, OracleFailure
 from aldata.label.oracles.pseudopotentials import load
-from aldata.label.oracles.pyscf import INSTALL, TIGHTEST_CONV_TOL
+from aldata.label.oracles.pyscf import (
+    INSTALL,
+    TIGHTEST_CONV_TOL,
+    converged_energy,
+    proof_of,
+)
 from aldata.records import Record
 from aldata.units import (
     ANGSTROM_PER_BOHR,
@@ -160,11 +165,7 @@ class PyscfCells:
         cell = self._cell(configuration, str(directory / "output.txt"))
         try:
             field = self._mean_field(cell, configuration)
-            energy = float(field.kernel())
-            if not field.converged:
-                raise OracleFailure(
-                    "not_converged", f"SCF not converged in {self.settings.max_cycle} cycles"
-                )
+            energy = converged_energy(field)
             gradients = field.nuc_grad_method()
             gradient = np.array(gradients.kernel(), dtype=np.float64)
             periodic = bool(configuration.pbc.all())
@@ -176,11 +177,7 @@ class PyscfCells:
             forces=-gradient * EV_PER_ANGSTROM_PER_HARTREE_PER_BOHR,
             stress=None if tensor is None else _voigt(tensor),
             converged=True,
-            proof={
-                "by": "mf.converged",
-                "cycles": int(field.cycles),
-                "conv_tol_hartree": self.settings.conv_tol,
-            },
+            proof=proof_of(field),
             scf_steps=int(field.cycles),
         )
 
