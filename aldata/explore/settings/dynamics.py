@@ -1,0 +1,60 @@
+"""Settings of the molecular dynamics."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from aldata.explore.settings.common import Sampling
+
+Temperature = Annotated[float, Field(gt=0)]
+Threshold = Literal["calibration"] | Annotated[float, Field(gt=0)] | None
+
+
+class MolecularDynamics(Sampling):
+    """Langevin dynamics on the model's mean: how many trajectories, how long, what is kept of them."""
+
+    name: Literal["molecular_dynamics"] = Field(
+        default="molecular_dynamics", description="the sampler"
+    )
+    temperatures: list[Temperature | tuple[Temperature, Temperature]] = Field(
+        default=[300.0, 600.0],
+        min_length=1,
+        description="thermostat temperatures (K); [from, to] rises or falls linearly after the "
+        "equilibration",
+    )
+    replicas: int = Field(default=2, ge=1, description="trajectories per temperature")
+    steps: int = Field(default=500, ge=1, description="steps of a trajectory")
+    timestep: float = Field(default=0.5, gt=0, le=5, description="time step (fs)")
+    friction: float = Field(default=0.02, gt=0, le=1, description="Langevin friction (1/fs)")
+    interval: int = Field(default=10, ge=1, description="steps between two candidates")
+    equilibration: int = Field(default=50, ge=0, description="steps dropped at the start")
+    equilibration_friction: float = Field(
+        default=0.2, gt=0, le=1, description="Langevin friction of these steps (1/fs)"
+    )
+    watch_every: int = Field(
+        default=5, ge=0, description="steps between two looks at the model's sigma; 0: never"
+    )
+    sigma_hi: Threshold = Field(
+        default="calibration",
+        description="a trajectory above it ends and goes back to its last frame below it (eV/A): "
+        "calibration (the parent's threshold, none until there is one), a number, or null",
+    )
+    sigma_lo: Threshold = Field(
+        default=None,
+        description="frames below it are no candidates: the model knows them (eV/A); as above. With "
+        "null all are, which keeps the probe a sample of all that the dynamics visits",
+    )
+
+    @model_validator(mode="after")
+    def _keeps_something(self) -> Self:
+        if self.steps < self.equilibration + self.interval:
+            raise ValueError(
+                f"steps ({self.steps}) must be at least equilibration + interval "
+                f"({self.equilibration + self.interval}), or nothing is kept"
+            )
+        low, high = self.sigma_lo, self.sigma_hi
+        if isinstance(low, float) and isinstance(high, float) and low >= high:
+            raise ValueError(f"sigma_lo ({low:g}) must be below sigma_hi ({high:g})")
+        return self
