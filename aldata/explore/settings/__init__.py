@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from aldata.explore.settings.common import Checks
 from aldata.explore.settings.displacing import Displacements
 from aldata.explore.settings.dynamics import MolecularDynamics, Threshold
 from aldata.explore.settings.importing import FOLDER, Imported
+from aldata.explore.settings.sampling import Checks
 from aldata.records import Record
 
 Sampler = Annotated[MolecularDynamics | Displacements | Imported, Field(discriminator="name")]

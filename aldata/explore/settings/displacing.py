@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from aldata.explore.settings.common import Sampling
+from aldata.explore.settings.sampling import Sampling
 
 
 class Displacements(Sampling):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from aldata.explore.settings.common import Sampling
+from aldata.explore.settings.sampling import Sampling
 
 Temperature = Annotated[float, Field(gt=0)]
 Threshold = Literal["calibration"] | Annotated[float, Field(gt=0)] | None

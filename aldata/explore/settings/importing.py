@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from aldata.explore.settings.common import Sampling
+from aldata.explore.settings.sampling import Sampling
 
 FOLDER = "pools"
 """Where a user's own frames lie in a project."""
