@@ -1,0 +1,30 @@
+"""The exploration: a list of samplers, and what every frame must satisfy."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from aldata.explore.settings.displacing import Displacements
+from aldata.explore.settings.dynamics import MolecularDynamics
+from aldata.explore.settings.importing import Imported
+from aldata.explore.settings.sampling import Checks
+from aldata.records import Record
+
+Sampler = Annotated[MolecularDynamics | Displacements | Imported, Field(discriminator="name")]
+
+
+class ExploreSettings(Record):
+    """Ways of looking, one after the other, and what every frame must satisfy."""
+
+    samplers: list[Sampler] = Field(
+        default=[MolecularDynamics()], min_length=1, description="see the tables below"
+    )
+    candidates: int | None = Field(
+        default=None,
+        ge=1,
+        description="most candidates of a generation, divided among the samplers by `share`, each "
+        "thinned evenly; null: all that they find",
+    )
+    checks: Checks = Field(default=Checks(), description="physical checks of every frame")
