@@ -287,7 +287,7 @@ def columns(atoms: list[Atoms]) -> Configurations:
 
 def trained(members: int) -> tuple[Any, Configurations]:
     """A short training of the default architecture on 40 frames, labels by EMT."""
-    from asking import labelled
+    from study.emt import labelled
 
     from aldata.train import TrainingFrames, TrainSettings, train
 
