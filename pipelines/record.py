@@ -1,5 +1,6 @@
 """record: everything an audit needs, small and in git: manifests, activities, calls, metrics."""
 
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -51,11 +52,20 @@ def _selection(selection: Selection, candidates: Candidates) -> dict[str, Any]:
             "step": int(proposed.step[row]),
             "temperature": float(proposed.temperature[row]),
             "parent_configuration": starts[row],
+            **_where(proposed, row),
         }
         for row, identity in enumerate(selection.ids)
     ]
     pool = {**candidates.attributes, "candidates": len(candidates)}
     return {"attributes": dict(selection.attributes), "pool": pool, "picks": rows}
+
+
+def _where(proposed: Candidates, row: int) -> dict[str, Any]:
+    """Image, bead and sigma (eV/A), where the candidate has them."""
+    found = {name: int(getattr(proposed, name)[row]) for name in ("image", "bead")}
+    found = {name: value for name, value in found.items() if value >= 0}
+    sigma = float(proposed.sigma[row])
+    return found if math.isnan(sigma) else {**found, "sigma": sigma}
 
 
 if __name__ == "__main__":

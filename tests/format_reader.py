@@ -62,7 +62,7 @@ class Store:
         self.path = path
         self.group = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
         self.attributes = self.group["attributes"]
-        assert self.attributes["aldata_schema"] == 1
+        assert self.attributes["aldata_schema"] == 2
         self.metadata = {
             name: json.loads((path / name / "zarr.json").read_text(encoding="utf-8"))
             for name in self.attributes["array_digests"]

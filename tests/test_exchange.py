@@ -548,6 +548,9 @@ def test_candidates_keep_their_origin(tmp_path: Path) -> None:
         step=[0, 10, 2**40],
         temperature=[0.0, 300.0, 600.0],
         parent_configuration=digest.to_bytes([configurations[0].id] * 3),
+        image=[-1, -1, 5],
+        bead=[-1, 7, -1],
+        sigma=[np.nan, 0.25, np.nan],
     )
     path = tmp_path / "a.parquet"
     exchange.write(path, exchange.own_statement(None, None, {}), exchange.frames_of(candidates))

@@ -300,6 +300,9 @@ def test_before_there_is_a_model_the_first_candidates_are_proposed_unchanged() -
         step=np.zeros(3),
         temperature=np.zeros(3),
         parent_configuration=np.zeros((3, 32)),
+        image=np.full(3, -1),
+        bead=np.full(3, -1),
+        sigma=np.full(3, np.nan),
         attributes={"checkpoint": "0" * 64, "random_seed": 9, "trajectories": []},
     )
     null = null_checkpoint(np.array([1, 8]), np.zeros(2))

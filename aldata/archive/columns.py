@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aldata.artifacts.columns import Array
-from aldata.store import Layout, Piece, mapped_together
+from aldata.artifacts.schema import Variable
+from aldata.store import Layout, Piece, lacks, mapped_together, values_of
 
 Integer = npt.NDArray[np.int64]
 
@@ -32,8 +33,11 @@ class Column(Protocol):
         ...
 
 
-def column_of(name: str, layouts: Sequence[Layout]) -> Column:
-    """The column `name` of these stores. Raises DamagedArtifact when a chunk is missing or truncated."""
+def column_of(variable: Variable, layouts: Sequence[Layout]) -> Column:
+    """The column of these stores. Raises DamagedArtifact when a chunk is missing or truncated."""
+    name = variable.name
+    if any(lacks(layout, variable) for layout in layouts):
+        return GrownColumn(variable, layouts)
     found = [layout.pieces(name) for layout in layouts]
     if any(pieces is None for pieces in found):
         return PackedColumn(name, layouts)
@@ -79,6 +83,22 @@ class MappedColumn:
 
     def _piece_of(self, rows: Integer) -> Integer:
         return np.searchsorted(self._firsts, rows, side="right") - 1
+
+
+class GrownColumn:
+    """A column that older stores of the lineage lack: a number per frame, held in memory."""
+
+    def __init__(self, variable: Variable, layouts: Sequence[Layout]) -> None:
+        self._array = np.concatenate([values_of(layout, variable) for layout in layouts])
+        self._array.setflags(write=False)
+
+    def take(self, rows: Integer, parts: Integer) -> Array:  # noqa: ARG002
+        """The given rows."""
+        return self._array[rows]
+
+    def span(self, begin: int, end: int) -> Array:
+        """Rows `begin` to `end`."""
+        return self._array[begin:end]
 
 
 class PackedColumn:

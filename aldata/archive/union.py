@@ -13,7 +13,7 @@ import numpy.typing as npt
 from aldata.archive.columns import Column, column_of
 from aldata.artifacts.columns import Array, Columns
 from aldata.artifacts.schema import Variable
-from aldata.store import Layout, read_layout, require
+from aldata.store import Layout, lacks, read_layout, require
 
 Integer = npt.NDArray[np.int64]
 Selected = Integer | slice
@@ -63,9 +63,10 @@ class Union:
         self.derived = {"generation": _generations, **(derived or {})}
         self._computed: dict[str, Array] = {}
         self.known = dict.fromkeys([*self.variables, *self.derived])
-        for name in self.variables:
+        for name, variable in self.variables.items():
             for layout in self._layouts:
-                layout.pieces(name)
+                if not lacks(layout, variable):
+                    layout.pieces(name)
         per_frame = next(v.name for v in kind.variables() if v.dims[0] == "frame")
         counts = [layout.shape(per_frame)[0] for layout in self._layouts]
         self.firsts: Integer = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
@@ -86,7 +87,7 @@ class Union:
         """One variable over all stores."""
         found = self._opened.get(name)
         if found is None:
-            found = self._opened[name] = column_of(name, self._layouts)
+            found = self._opened[name] = column_of(self.variables[name], self._layouts)
         return found
 
     def is_per_atom(self, name: str) -> bool:

@@ -114,6 +114,9 @@ class Candidates(Configurations):
     step: Array
     temperature: Float
     parent_configuration: Array
+    image: Array
+    bead: Array
+    sigma: Float
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

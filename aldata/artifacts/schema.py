@@ -8,10 +8,11 @@ ragged array counted by `row_size`), `xyz`, `abc` (cell vectors or a second Cart
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the stores that this code writes. It reads this one and all older ones."""
 
 CONVENTIONS = "CF-1.11"
@@ -42,7 +43,18 @@ PURPOSES = ("acquired", "probe", "imported", "isolated_atom", "test", "noise")
 """Why a label exists. A probe was drawn uniformly; an isolated atom gives E0; what is asked to measure
 noise is in no data set."""
 
-SAMPLERS = ("given", "displacement", "strain", "dynamics", "imported")
+SAMPLERS = (
+    "given",
+    "displacement",
+    "strain",
+    "dynamics",
+    "imported",
+    "volume",
+    "vacancy",
+    "swap",
+    "reaction_path",
+    "path_integral",
+)
 """What proposed a candidate. Stores hold the position in this list: it only grows."""
 
 
@@ -51,6 +63,7 @@ class Variable:
     """One stored quantity: its dimensions, type, unit and meaning.
 
     `flags` are the meanings of the integers 0, 1, ... of an enumerated variable (CF `flag_meanings`).
+    `since` is the schema version that introduced it, and `before` what each frame of an older store has.
     """
 
     name: str
@@ -59,6 +72,8 @@ class Variable:
     unit: str
     meaning: str
     flags: tuple[str, ...] = ()
+    since: int = 1
+    before: float = 0
 
     @property
     def cf_attributes(self) -> dict[str, Any]:
@@ -97,6 +112,34 @@ CANDIDATES = (
     Variable("temperature", ("frame",), "float64", "K", "thermostat temperature, 0 without one"),
     Variable(
         "parent_configuration", ("frame", "hash"), "uint8", "1", "configuration it started from"
+    ),
+    Variable(
+        "image",
+        ("frame",),
+        "int32",
+        "1",
+        "image of a band, 0 the start; of a neighbour the nearest; -1 without one",
+        since=2,
+        before=-1,
+    ),
+    Variable(
+        "bead",
+        ("frame",),
+        "int32",
+        "1",
+        "bead of a ring polymer, -1 without one",
+        since=2,
+        before=-1,
+    ),
+    Variable(
+        "sigma",
+        ("frame",),
+        "float64",
+        "eV angstrom-1",
+        "calibrated uncertainty of the force on its most uncertain atom when it was found; NaN "
+        "where none was looked at",
+        since=2,
+        before=math.nan,
     ),
 )
 

@@ -14,7 +14,9 @@ RELEVANT = ("checkpoint.zarr", "calibration.json", "dataset.json", "predictions.
 """Artifacts whose use links one activity to another across the rows of calls."""
 
 
-ORIGIN = ("sampler", "trajectory", "step", "temperature", "parent_configuration")
+ORIGIN = (
+    "sampler", "trajectory", "step", "temperature", "parent_configuration", "image", "bead", "sigma",
+)  # fmt: skip
 """What a pick says of where the candidate came from; records of an older aldata do not."""
 
 

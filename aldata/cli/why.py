@@ -56,14 +56,26 @@ def _picked(pick: Mapping[str, Any]) -> list[str]:
         f"  judged by checkpoint {pick['model']}",
     ]
     if pick.get("sampler"):
-        place = f", trajectory {pick['trajectory']}, step {pick['step']}, {pick['temperature']:g} K"
         lines.append(
-            f"  proposed by {pick['sampler']}" + (place if pick["trajectory"] >= 0 else "")
+            f"  proposed by {pick['sampler']}" + (_place(pick) if pick["trajectory"] >= 0 else "")
         )
+        if (pick["started_from"] or {}).get("ended"):
+            lines.append(f"  which ended: {pick['started_from']['ended']}")
         lines.append(f"  from configuration {pick['parent_configuration']}")
         if pick["trajectory"] >= 0:
             lines.append(f"  under checkpoint {pick['explored_with']}")
     return lines
+
+
+def _place(pick: Mapping[str, Any]) -> str:
+    """Where in what its sampler did the candidate was found."""
+    parts = ["", f"trajectory {pick['trajectory']}", f"step {pick['step']}"]
+    parts += [f"{name} {pick[name]}" for name in ("image", "bead") if name in pick]
+    if pick["temperature"]:
+        parts.append(f"{pick['temperature']:g} K")
+    if "sigma" in pick:
+        parts.append(f"sigma {pick['sigma']:.3g} eV/A")
+    return ", ".join(parts)
 
 
 def _asked(asked: Mapping[str, Any]) -> list[str]:

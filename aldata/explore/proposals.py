@@ -90,16 +90,21 @@ def _most(settings: ExploreSettings, sampler: Sampler) -> int | None:
 
 
 def _thinned(findings: Sequence[Finding], most: int | None) -> list[Finding]:
-    """At most so many frames of all findings together, evenly spread over them."""
+    """At most so many frames of all findings together, spread evenly; of ranked ones the first."""
     counts = [len(finding.frames) for finding in findings]
     if most is None or sum(counts) <= most:
         return list(findings)
     kept = np.unique(np.linspace(0, sum(counts) - 1, most).round().astype(int))
     ends = np.cumsum(counts)
     return [
-        finding.take([int(k - end + count) for k in kept if end - count <= k < end])
+        _fewer(finding, [int(k - end + count) for k in kept if end - count <= k < end])
         for finding, count, end in zip(findings, counts, ends.tolist(), strict=True)
     ]
+
+
+def _fewer(finding: Finding, spread: list[int]) -> Finding:
+    """The rows that an even thinning keeps, or as many of the first where these are wanted most."""
+    return finding.take(list(range(len(spread))) if finding.ranked else spread)
 
 
 def _candidates(findings: Sequence[Finding], attributes: dict[str, object]) -> Candidates:
@@ -112,5 +117,8 @@ def _candidates(findings: Sequence[Finding], attributes: dict[str, object]) -> C
         step=np.array([step for finding in findings for step in finding.steps]),
         temperature=np.array([t for finding in findings for t in finding.temperatures]),
         parent_configuration=to_bytes([p for finding in findings for p in finding.parents]),
+        image=np.array([k for finding in findings for k in finding.column("images", -1)]),
+        bead=np.array([k for finding in findings for k in finding.column("beads", -1)]),
+        sigma=np.array([s for finding in findings for s in finding.column("sigmas", np.nan)]),
         attributes={**attributes, "trajectories": [finding.record for finding in findings]},
     )

@@ -191,6 +191,27 @@ _TABLE = (
         own(("candidates", "labels"), column("trajectory"), "trajectory"),
     ),
     Quantity(
+        "image",
+        "1",
+        "number",
+        "image of the band that it is or lies near, 0 the start; -1 without one",
+        own(CANDIDATES, column("image"), "image") | beside("candidates", LABELS, "image"),
+    ),
+    Quantity(
+        "bead",
+        "1",
+        "number",
+        "bead of the ring polymer, -1 without one",
+        own(CANDIDATES, column("bead"), "bead") | beside("candidates", LABELS, "bead"),
+    ),
+    Quantity(
+        "sigma_found",
+        "eV/A",
+        "number",
+        "calibrated uncertainty of the force on its most uncertain atom when its sampler found it",
+        own(CANDIDATES, column("sigma"), "sigma") | beside("candidates", LABELS, "sigma"),
+    ),
+    Quantity(
         "origin",
         "",
         "word",

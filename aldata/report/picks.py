@@ -22,7 +22,9 @@ Judged = dict[tuple[str, str], dict[str, float | None]]
 """Numbers of (generation, configuration)."""
 
 NOT_JUDGED: dict[str, float | None] = {"sigma_forces": None, "error_forces": None}
-ASKED_FOR = ("rank", "score", "probe", "sampler", "trajectory", "step", "temperature")
+ASKED_FOR = (
+    "rank", "score", "probe", "sampler", "trajectory", "step", "temperature", "image", "bead",
+)  # fmt: skip
 
 
 def picks(tree: Tree, generation: str, judged: Judged) -> Row | None:

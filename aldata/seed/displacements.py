@@ -45,6 +45,9 @@ def displaced(structures: Configurations, settings: SeedSettings, seed: int) -> 
         step=np.zeros(len(frames)),
         temperature=np.zeros(len(frames)),
         parent_configuration=to_bytes(parents),
+        image=np.full(len(frames), -1),
+        bead=np.full(len(frames), -1),
+        sigma=np.full(len(frames), np.nan),
         attributes={"checkpoint": NO_HASH, "random_seed": seed, "trajectories": []},
     )
 

@@ -12,7 +12,7 @@ from aldata.store.documents import (
 )
 from aldata.store.mapping import mapped_together
 from aldata.store.metadata import Layout, Piece
-from aldata.store.reading import read, read_layout, require
+from aldata.store.reading import lacks, read, read_layout, require, values_of
 from aldata.store.revisions import Revision, copy_at
 from aldata.store.trees import Tree, Workspace
 from aldata.store.writing import Writer, write, writer
@@ -26,12 +26,14 @@ __all__ = [
     "Writer",
     "copy_at",
     "json_digest",
+    "lacks",
     "mapped_together",
     "read",
     "read_document",
     "read_json",
     "read_layout",
     "require",
+    "values_of",
     "write",
     "write_document",
     "write_json",

@@ -9,7 +9,7 @@ import numpy as np
 
 from aldata import digest
 from aldata.artifacts.columns import Array, Columns, identity_of
-from aldata.artifacts.schema import SCHEMA_VERSION
+from aldata.artifacts.schema import SCHEMA_VERSION, Variable
 from aldata.errors import DamagedArtifact, InvalidInput
 from aldata.store.mapping import mapped_whole
 from aldata.store.metadata import Layout, layout_of
@@ -64,9 +64,9 @@ def read_layout(layout: Layout, kind: type[C], *, check: bool = True) -> C:
     stated = layout.attributes
     if check:
         layout.compare()
-    arrays = {name: array_of(layout, name) for name in kind.names()}
+    arrays = {variable.name: values_of(layout, variable) for variable in kind.variables()}
     if check:
-        _compare(layout, arrays)
+        _compare(layout, {v.name: arrays[v.name] for v in kind.variables() if not lacks(layout, v)})
     try:
         artifact = kind.from_arrays(arrays, stated["attributes"])
     except InvalidInput as problem:
@@ -89,6 +89,18 @@ def require(layout: Layout, kind: type[Columns]) -> None:
         raise DamagedArtifact(
             f"holds {found or 'no aldata artifact'}", where=str(layout.path), expected=kind.KIND
         )
+
+
+def lacks(layout: Layout, variable: Variable) -> bool:
+    """Whether the store is older than the variable."""
+    return int(layout.attributes.get("aldata_schema", 0)) < variable.since
+
+
+def values_of(layout: Layout, variable: Variable) -> Array:
+    """One array of a store, see `array_of`; of a store that is older than it, what `before` says."""
+    if not lacks(layout, variable):
+        return array_of(layout, variable.name)
+    return np.full(layout.shape("row_size"), variable.before, dtype=variable.dtype)
 
 
 def array_of(layout: Layout, name: str) -> Array:

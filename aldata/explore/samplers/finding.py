@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -58,7 +58,9 @@ class Finding:
 
     record : what is kept of how it went: `sampler`, `ended`, and what else the sampler knows. steps,
     temperatures (K, 0 without a thermostat), kinds (of `schema.SAMPLERS`), parents (configuration
-    ids): one per frame.
+    ids): one per frame. images, beads and sigmas (eV/A) as in `schema.CANDIDATES`: one per frame, or
+    empty where no frame has any. ranked : the frames are in the order in which they are wanted, so
+    that the first ones are kept where there are too many.
     """
 
     record: dict[str, Any]
@@ -67,17 +69,28 @@ class Finding:
     temperatures: list[float] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     parents: list[str] = field(default_factory=list)
+    images: list[int] = field(default_factory=list)
+    beads: list[int] = field(default_factory=list)
+    sigmas: list[float] = field(default_factory=list)
+    ranked: bool = False
 
     def take(self, rows: Sequence[int]) -> Finding:
         """Only these frames, in this order."""
-        return Finding(
-            record=self.record,
-            frames=[self.frames[row] for row in rows],
-            steps=[self.steps[row] for row in rows],
-            temperatures=[self.temperatures[row] for row in rows],
-            kinds=[self.kinds[row] for row in rows],
-            parents=[self.parents[row] for row in rows],
-        )
+        taken: dict[str, Any] = {}
+        for name in PER_FRAME:
+            column = getattr(self, name)
+            taken[name] = [column[row] for row in rows] if column else []
+        return replace(self, **taken)
+
+    def column(self, name: str, none: float) -> list[Any]:
+        """Values of `images`, `beads` or `sigmas`, one per frame: `none` where there are none."""
+        values: list[Any] = getattr(self, name)
+        return values or [none] * len(self.frames)
+
+
+PER_FRAME = (
+    "frames", "steps", "temperatures", "kinds", "parents", "images", "beads", "sigmas",
+)  # fmt: skip
 
 
 class Sampler(Protocol[S_contra]):
