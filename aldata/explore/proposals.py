@@ -12,7 +12,7 @@ from aldata.artifacts.frames import Candidates, geometry_columns
 from aldata.artifacts.schema import SAMPLERS as KINDS
 from aldata.digest import to_bytes
 from aldata.errors import InvalidInput
-from aldata.explore.samplers import SAMPLERS, WITHOUT_MODEL, Context, Finding
+from aldata.explore.samplers import CHECKS, SAMPLERS, WITHOUT_MODEL, Context, Finding
 from aldata.explore.samplers.finding import spawned
 from aldata.explore.settings import ExploreSettings, Sampler
 
@@ -53,11 +53,16 @@ def explore(settings: ExploreSettings, seed: int, context: Context) -> Candidate
     series of draws, with `sampler`, `ended` and what else the sampler knows. The same arguments give the
     same candidates, however `context.run` spreads the jobs.
 
+    What can be known to be wrong with a sampler is looked at before any of them works (`CHECKS`).
+
     Raises InvalidInput if there are no starting points, or if nothing at all was found, with why: a
     sampler that finds nothing does not stop the others.
     """
     if len(context.starts) == 0:
         raise InvalidInput("there is no configuration to start from", where="explore")
+    for sampler in settings.samplers:
+        if sampler.name in CHECKS:
+            CHECKS[sampler.name](sampler, context)
     findings: list[Finding] = []
     for place, sampler in enumerate(settings.samplers):
         own = seed if place == 0 else spawned(seed, OTHERS + place)

@@ -19,7 +19,7 @@ from pydantic_core import PydanticUndefined
 
 from aldata import describe
 from aldata.acquire.strategies import STRATEGIES
-from aldata.explore.settings import Displacements, Imported, MolecularDynamics
+from aldata.explore.settings import OF_SAMPLERS
 from aldata.label.oracles import ORACLES
 from aldata.params.model import SETTINGS, OracleChoice
 from aldata.potentials import UncertaintySettings
@@ -60,7 +60,7 @@ def page() -> str:
             parts += [
                 f"\n### {name}.samplers: {sampler.model_fields['name'].default}\n\n"
                 f"{_summary(sampler)}\n\n{table(sampler)}"
-                for sampler in (MolecularDynamics, Displacements, Imported)
+                for sampler in OF_SAMPLERS
             ]
     return "".join(parts)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from aldata.explore.samplers.displacements import displacements
+from aldata.explore.samplers.displacements import check_starts, displacements
 from aldata.explore.samplers.finding import Context, Finding, Sampler
-from aldata.explore.samplers.imported import imported
+from aldata.explore.samplers.imported import check_file, imported
 from aldata.explore.samplers.molecular_dynamics import molecular_dynamics
 
 SAMPLERS: dict[str, Sampler[Any]] = {
@@ -16,7 +17,13 @@ SAMPLERS: dict[str, Sampler[Any]] = {
 }
 """Every sampler. To add one: its settings in `explore.settings.Sampler`, and a function here."""
 
+CHECKS: dict[str, Callable[[Any, Context], None]] = {
+    "displacements": check_starts,
+    "imported": check_file,
+}
+"""What can be known to be wrong before any sampler works, by sampler: each raises one clear error."""
+
 WITHOUT_MODEL = ("displacements", "imported")
 """Samplers that look without a model, so that they serve the first generation too."""
 
-__all__ = ["SAMPLERS", "WITHOUT_MODEL", "Context", "Finding", "Sampler"]
+__all__ = ["CHECKS", "SAMPLERS", "WITHOUT_MODEL", "Context", "Finding", "Sampler"]

@@ -43,6 +43,11 @@ def imported(settings: Imported, context: Context, _seed: int) -> list[Finding]:
     ]
 
 
+def check_file(settings: Imported, context: Context) -> None:
+    """Raise InvalidInput unless the file is the one that the settings mean."""
+    _digest(context.project / settings.file, settings)
+
+
 def _digest(path: Path, settings: Imported) -> str:
     """sha256 of the file, which DVC does not watch: the settings say which content they mean."""
     if not path.is_file():

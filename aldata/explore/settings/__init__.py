@@ -1,18 +1,22 @@
 """Settings of the exploration: a module per sampler, and `plan` for the list of them."""
 
-from aldata.explore.settings.displacing import Displacements
+from aldata.explore.settings.displacing import Displacements, Swaps, Vacancies, VolumeScan
 from aldata.explore.settings.dynamics import MolecularDynamics, Threshold
 from aldata.explore.settings.importing import FOLDER, Imported
-from aldata.explore.settings.plan import ExploreSettings, Sampler
+from aldata.explore.settings.plan import OF_SAMPLERS, ExploreSettings, Sampler
 from aldata.explore.settings.sampling import Checks
 
 __all__ = [
     "FOLDER",
+    "OF_SAMPLERS",
     "Checks",
     "Displacements",
     "ExploreSettings",
     "Imported",
     "MolecularDynamics",
     "Sampler",
+    "Swaps",
     "Threshold",
+    "Vacancies",
+    "VolumeScan",
 ]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import Field
 
 from aldata.explore.settings.displacing import Displacements
 from aldata.explore.settings.dynamics import MolecularDynamics
 from aldata.explore.settings.importing import Imported
-from aldata.explore.settings.sampling import Checks
+from aldata.explore.settings.sampling import Checks, Sampling
 from aldata.records import Record
 
 Sampler = Annotated[MolecularDynamics | Displacements | Imported, Field(discriminator="name")]
+
+OF_SAMPLERS: tuple[type[Sampling], ...] = get_args(get_args(Sampler)[0])
+"""The settings of every sampler, for the page that describes them."""
 
 
 class ExploreSettings(Record):
