@@ -73,8 +73,8 @@ class Project:
         self.checkpoints["seed"] = hashed("checkpoint", "seed")
         made = {"generations/seed/checkpoint.zarr": self.checkpoints["seed"]}
         self.write("seed", "seed.activity", activity("seed", "seed", {}, made))
-        for name in ("calls", "noise"):
-            self.write("seed", name, [])
+        self.write("seed", "calls", [])
+        self.write("seed", "noise", {"source": "stated"})
         self.write("seed", "theory", {"oracle": "none", "settings": {}, "record": {}})
 
     def generation(self, name: str, parent: str, variant: str = "") -> None:

@@ -48,6 +48,7 @@ def label_selection(stage: Stage) -> None:
         runner, tally = counted_runner(stage, settings, name)
         answers, facts = label(again, other, ledger, settings, runner, tally=tally)
         labels, calls = with_fallback(labels, answers, name, other), calls + facts
+        stage.facts.setdefault("fallbacks", {})[name] = other.content()
     stage.write(labels)
     stage.write_json("calls", calls)
 

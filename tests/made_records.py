@@ -19,6 +19,9 @@ THEORY = {
     "record": {"code": "pw.x", "upf": {"Au": "5e" * 32}},
 }
 THEORY_ID = digest.of_json(THEORY["record"])
+TIGHTER = {"code": "pw.x", "conv_thr": 1e-10, "upf": {"Au": "5e" * 32}}
+PATIENT = {"code": "pw.x", "electron_maxstep": 300, "upf": {"Au": "7f" * 32}}
+"""Records of further levels of theory: tighter settings, and a fallback's."""
 
 
 def configuration(name: object) -> str:
@@ -31,9 +34,15 @@ def call(name: object) -> str:
     return call_id(configuration(name), THEORY_ID)
 
 
-def entry(name: object, role: str, status: str = "accepted", purpose: str = "acquired") -> Any:
+def entry(
+    name: object,
+    role: str,
+    status: str = "accepted",
+    purpose: str = "acquired",
+    theory_id: str = THEORY_ID,
+) -> Any:
     return {
-        "call": call(name),
+        "call": call_id(configuration(name), theory_id),
         "configuration": configuration(name),
         "result": digest.of_json(["result", str(name), status]),
         "status": status,
@@ -88,8 +97,13 @@ class Records:
         update: str = "retrain",
         variant: int = 0,
         facts: Mapping[str, Any] = {},
+        noise: str | None = None,
+        fallback: Mapping[str, Any] | None = None,
     ) -> None:
-        """A generation with these entries; `variant` makes another checkpoint of the same data."""
+        """A generation with these entries; `variant` makes another checkpoint of the same data.
+
+        noise : digest of the measurement of its noise. fallback : a level of theory that it asked at.
+        """
         self._write(name, parent, entries, retracted, facts)
         before, own = self._path(parent, "checkpoint.zarr"), self._path(name, "checkpoint.zarr")
         used = {
@@ -105,7 +119,31 @@ class Records:
         for verb in VERBS:
             parameters = {"update": update} if verb == "train" else {}
             content = _activity(verb, name, used, made.get(verb, {}), parameters)
+            if verb == "label" and fallback is not None:
+                content["facts"] = {"fallbacks": {"patient": fallback}}
             self._document(name, f"{verb}.activity", content)
+        if noise is not None:
+            source = f"measured on 3 frames: {noise[:12]} in noise/{THEORY_ID[:12]}.json"
+            self._document(name, "noise", {"source": source})
+
+    def measure(self, names: Sequence[str]) -> str:
+        """A measurement of noise, as `aldata noise` keeps it, by asking these calls again; its digest."""
+        frames = [
+            {"call": call(name), "configuration": configuration(name),
+             "tighter_call": call_id(configuration(name), digest.of_json(TIGHTER)),
+             "repeat_calls": [call(f"{name} moved {n}") for n in range(2)]}
+            for name in names
+        ]  # fmt: skip
+        item = {"frames": frames, "tighter_theory": {"record": TIGHTER},
+                "repeats_theory": {"record": THEORY["record"]}}  # fmt: skip
+        asked = [c for f in frames for c in (f["tighter_call"], *f["repeat_calls"])]
+        facts = {"host": "node9", "start": "2026-04-01T10:00:00Z", "cpu_seconds": 7.0}
+        calls = [_fact({"call": c, "status": "accepted"}, facts) for c in asked]
+        path = self.root / "noise" / f"{THEORY_ID[:12]}.json"
+        path.parent.mkdir(exist_ok=True)
+        content = {"theory_id": THEORY_ID, "measurements": [item], "calls": calls}
+        path.write_text(json.dumps(content))
+        return digest.of_json(item)
 
     def _write(
         self,

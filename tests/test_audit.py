@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from made_records import THEORY_ID, Records, call, configuration, entry
+from made_records import PATIENT, THEORY_ID, TIGHTER, Records, call, configuration, entry
 
-from aldata import audit
+from aldata import audit, digest
 from aldata.artifacts.documents import Manifest
 from aldata.artifacts.entries import whole_manifest
 from aldata.audit import sources
@@ -113,6 +113,75 @@ def test_a_retrained_model_is_free_of_a_retracted_call(tree: Records) -> None:
     assert call("a") not in uses(graph, "g003")
     tree.generation("g002b", "g001b", [entry("g", "train")], update="last_layer")
     assert uses(graph_of(tree.root), "g002b")[call("a")] == "inherited"
+
+
+def test_calls_of_a_measured_noise_and_the_models_that_rest_on_it(tree: Records) -> None:
+    """Both directions; a call that the data set uses anyway keeps that use."""
+    measured = tree.measure(["a", "test"])
+    tree.generation("g002", "g001", [entry("d", "train"), entry("e", "probe")], noise=measured)
+    tree.generation("g003", "g002", [entry("g", "train")])
+    tree.commit("noise")
+    graph = graph_of(tree.root)
+    (known,) = graph.measured.values()
+    rest = {row[0].hex() for row in graph.index.rows("SELECT call FROM calls")}
+    of_noise = {c for c, use in uses(graph, "g002").items() if use == "noise"}
+    assert len(of_noise) == 7
+    assert call("test") in of_noise, "asked again: no model learns from it, this one's noise does"
+    assert uses(graph, "g002")[call("a")] == "train"
+    assert "noise" not in uses(graph, "g003").values()
+    backward = {g: set(uses(graph, g)) for g in ("g000", "g001", "g001b", "g002", "g003")}
+    forward: dict[str, set[str]] = {name: set() for name in backward}
+    for identity in rest:
+        for item in audit.audit_calls(graph, audit.selected(graph, [f"call:{identity}"]))[
+            "reached"
+        ]:
+            if item["checkpoint"]:
+                forward[item["generation"]].add(identity)
+    assert forward == backward
+
+    moved = call("a moved 1")
+    found = audit.audit_calls(graph, audit.selected(graph, [moved]))
+    assert [item["generation"] for item in found["reached"]] == ["g002", "g003"]
+    own, behind = found["reached"]
+    assert own["dataset"]["roles"] == {}
+    assert own["checkpoint"]["uses"] == {"noise": 1}
+    assert own["decision"]["through"] == own["calibration"]["through"] == ["measured noise"]
+    assert own["metrics"]["through"] == ["its calibration"]
+    assert behind["checkpoint"] is None, "what was chosen with it was labelled by others"
+    assert behind["decision"]["through"] == ["calibration of g002"]
+    (row,) = found["calls"]
+    assert row["measured"] == [{"measurement": known.digest, "part": "repeat"}]
+    assert (row["purpose"], row["status"], row["cpu_seconds"]) == ("noise", "accepted", 7.0)
+    assert len(audit.selected(graph, ["host:node9"])) == 6
+    tight = audit.selected(graph, [f"theory:{digest.of_json(TIGHTER)[:10]}"])
+    assert len(tight) == 2
+    totals = {t["use"]: t for t in model(tree, "g002")["totals"]}
+    assert totals["noise"]["cpu_hours"] == pytest.approx((6 * 7.0 + 3.0) / 3600)
+    rows = {r["call"]: r for r in model(tree, "g002")["calls"] if r["use"] == "noise"}
+    assert rows[moved]["strategy"] == "noise: repeat"
+    assert rows[moved]["configuration"] is None
+    assert rows[moved]["theory"] == THEORY_ID
+    (tree.root / "noise" / f"{THEORY_ID[:12]}.json").unlink()
+    tree.git("update-ref", "-d", "refs/heads/main")
+    (tree.root / FILE).unlink()
+    line = f"g002: the measurement {measured[:12]} of its noise is nowhere"
+    assert line in graph_of(tree.root).missing()
+    assert line in model(tree, "g002")["missing"]
+
+
+def test_calls_at_a_fallbacks_level_of_theory_are_found_and_named(tree: Records) -> None:
+    other = digest.of_json(PATIENT)
+    rows = [entry("h", "none", "failed"), entry("h", "train", theory_id=other)]
+    tree.generation("g002", "g001", rows, fallback={"record": PATIENT})
+    graph = graph_of(tree.root)
+    (found,) = audit.selected(graph, [f"theory:{other[:8]}"])
+    assert audit.selected(graph, ["pseudopotential:7f7f7f"]) == [found]
+    assert found not in audit.selected(graph, [f"theory:{THEORY_ID[:8]}"])
+    (row,) = audit.audit_calls(graph, [found])["calls"]
+    assert row["theory"] == other
+    theories = {r["call"]: r["theory"] for r in model(tree, "g002")["calls"]}
+    assert theories.pop(row["call"]) == other
+    assert set(theories.values()) == {THEORY_ID}
 
 
 names = st.sampled_from("abcdefgh")

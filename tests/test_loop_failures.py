@@ -14,6 +14,7 @@ import pytest
 from ase.build import bulk
 from projects import Project, made
 
+from aldata import audit
 from aldata.acquire.distances import nearest, typical_spacing
 from aldata.artifacts.documents import Manifest
 from aldata.artifacts.frames import Candidates, Descriptors, Labels, Selection, rows_of
@@ -63,6 +64,12 @@ def test_calls_that_fail_are_asked_again_mixed_by_name_and_rebuilt(tmp_path: Pat
     assert running_stages(ok(project, "dvc", "repro", "curate@g000")) == {"curate@g000"}
     roles = {entry.call: entry.role for entry in project.read(Manifest, "g000").entries}
     assert sum(roles[call] != "none" for call in labels.fallback_of_call) == failed
+
+    graph = audit.Graph(audit.Index(project.root))
+    other = labels.attributes["fallbacks"][0]["theory_id"]
+    rows = audit.audit_calls(graph, audit.selected(graph, [f"theory:{other}"]))["calls"]
+    assert {row["call"] for row in rows} == set(labels.fallback_of_call)
+    assert {row["theory"] for row in rows} == {other}
 
     # the calls at both levels of theory come back from the labels alone
     ledger = Ledger(project.root / ".aldata" / "ledger")

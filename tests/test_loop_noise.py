@@ -17,7 +17,7 @@ from conftest import EMT_TEST
 from projects import BIN, Project, made
 from scipy.stats import chi2
 
-from aldata import digest, store
+from aldata import audit, digest, store
 from aldata.artifacts.documents import Noise
 from aldata.artifacts.frames import Labels
 from aldata.noise import NoiseFile
@@ -186,6 +186,16 @@ def test_history_keeps_the_noise_it_was_made_with(
     assert "g000" not in text.partition("g001 runs again")[2]
     assert "noise@g001" in project.ok("dvc", "repro", "noise@g001")
     assert project.read(Noise, "g001").sigma_forces == measured.sigma_forces
+    # the audit follows it, both ways
+    graph = audit.Graph(audit.Index(project.root))
+    found = audit.audit_model(graph, audit.found_model(graph, "g001"))
+    rows = {row["call"]: row for row in found["calls"] if row["use"] == "noise"}
+    repeats = {call for frame in measured.frames for call in frame.repeat_calls}
+    assert repeats <= set(rows) <= repeats | {frame.call for frame in measured.frames}
+    assert all(rows[call]["cpu_seconds"] > 0 and rows[call]["host"] for call in repeats)
+    chosen = audit.selected(graph, [min(repeats)])
+    (item,) = [i for i in audit.audit_calls(graph, chosen)["reached"] if i["checkpoint"]]
+    assert (item["generation"], item["checkpoint"]["uses"]) == ("g001", {"noise": 1})
 
 
 def test_what_cannot_be_measured_is_refused_before_any_call(

@@ -10,7 +10,8 @@ from aldata.audit.index import Index
 from aldata.audit.models import audit_model, found_model
 from aldata.audit.reach import Reached, reach
 from aldata.audit.selectors import KINDS, selected
-from aldata.audit.uses import USES, uses_of
+from aldata.audit.used import uses_of
+from aldata.audit.uses import USES
 
 __all__ = [
     "KINDS",

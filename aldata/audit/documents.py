@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from aldata import digest
 from aldata.artifacts.entries import whole_manifest
+from aldata.audit.sources import NOISE
 
 RELEVANT = ("checkpoint.zarr", "calibration.json", "dataset.json", "predictions.zarr")
 """Artifacts whose use links one activity to another across the rows of calls."""
@@ -18,6 +19,9 @@ ORIGIN = (
     "sampler", "trajectory", "step", "temperature", "parent_configuration", "image", "bead", "sigma",
 )  # fmt: skip
 """What a pick says of where the candidate came from; records of an older aldata do not."""
+
+PARTS = ("asked again", "tighter", "repeat")
+"""What a call is in a measurement of noise: a label, the same at tighter settings, or elsewhere."""
 
 
 class Reader:
@@ -53,13 +57,17 @@ class Reader:
     def _summary(self, name: str, blob: int, content: Any) -> Any:
         if name.endswith(".activity"):
             return _of_activity(content)
+        if name.startswith(NOISE):
+            return self._measured(blob, content)
         if name == "dataset":
             return self._dataset(blob, content)
         if name == "calls":
             return self._facts(blob, content)
         if name == "selection":
             return self._picks(blob, content)
-        if name in ("calibration", "theory", "noise"):
+        if name == "noise":
+            return {"digest": digest.of_json(content), "source": str(content.get("source"))}
+        if name in ("calibration", "theory"):
             return {"digest": digest.of_json(content), "content": content}
         return {"digest": digest.of_json(content)}
 
@@ -101,6 +109,22 @@ class Reader:
         )
         return {"digest": digest.of_json(content)}
 
+    def _measured(self, blob: int, content: dict[str, Any]) -> dict[str, Any]:
+        """A file of `aldata noise`: per measurement the calls that it rests on, and their part in it."""
+        found = {}
+        for item in content["measurements"]:
+            identity = digest.of_json(item)
+            rows = list(_asked_again(item))
+            ids = self._calls((call, configuration) for _, call, configuration in rows)
+            self.connection.executemany(
+                "INSERT INTO noise_calls VALUES (?, ?, ?, ?)",
+                [(blob, identity, part, ids[call]) for part, call, _ in rows],
+            )
+            levels = [item["tighter_theory"]["record"], item["repeats_theory"]["record"]]
+            found[identity] = dict(zip(PARTS[1:], levels, strict=True))
+        self._facts(blob, content.get("calls", []))
+        return {"digest": digest.of_json(content), "theory": content["theory_id"], "of": found}
+
     def _picks(self, blob: int, content: dict[str, Any]) -> dict[str, Any]:
         self.connection.executemany(
             "INSERT OR REPLACE INTO picks VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -118,6 +142,23 @@ class Reader:
         }
 
 
+def _levels(facts: dict[str, Any]) -> dict[str, Any]:
+    """Levels of theory of labels beside the data set's: id, and record where it is known."""
+    found = {facts["labels_theory_id"]: None} if "labels_theory_id" in facts else {}
+    levels = facts.get("fallbacks", {}).values()
+    return {**found, **{digest.of_json(level["record"]): level["record"] for level in levels}}
+
+
+def _asked_again(measurement: dict[str, Any]) -> Iterator[tuple[str, str, str | None]]:
+    """Every call of a measurement: its part, its id, and its configuration where that is on record."""
+    for frame in measurement["frames"]:
+        yield PARTS[0], frame["call"], frame["configuration"]
+        if frame["tighter_call"] is not None:
+            yield PARTS[1], frame["tighter_call"], frame["configuration"]
+        for call in frame["repeat_calls"]:
+            yield PARTS[2], call, None
+
+
 def _of_activity(content: dict[str, Any]) -> dict[str, Any]:
     """What links the activity to others, and what names the run; the rest stays in the document."""
     kept = ("stage", "generation", "git_baseline", "experiment", "started", "ended", "host")
@@ -128,4 +169,5 @@ def _of_activity(content: dict[str, Any]) -> dict[str, Any]:
         "generated": content["generated"],
         "update": content["parameters"].get("update"),
         "mlflow": content.get("facts", {}).get("mlflow"),
+        "levels": _levels(content.get("facts", {})),
     }

@@ -7,16 +7,35 @@ and metrics. Their links are the digests that activities and data sets name, nev
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from aldata.artifacts.layout import SEED
 from aldata.audit.index import Index
-from aldata.audit.sources import expected
+from aldata.audit.sources import NOISE, expected
 from aldata.audit.versions import WORKSPACE, Version
+
+MEASUREMENT = 12
+"""Digits by which a generation names the measurement that its noise comes from."""
+
+_SOURCE = re.compile(rf": ([0-9a-f]{{{MEASUREMENT}}}) in {NOISE}")
+"""How a generation's noise names the measurement that it comes from (`aldata.noise.noise_of`)."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measurement of noise: its digest, its file in the index, and the record of the level of theory
+    of each part of it (`documents.PARTS`; of labels that were asked again, its id alone).
+    """
+
+    digest: str
+    blob: int
+    theory_id: str
+    levels: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -96,6 +115,21 @@ class Recorded:
         return None if found is None else found["strategy"]
 
     @property
+    def measurement(self) -> str | None:
+        """First digits of the measurement that its noise comes from; None for a stated noise."""
+        found = self.summaries.get("noise")
+        match = None if found is None else _SOURCE.search(found["source"])
+        return None if match is None else match[1]
+
+    @property
+    def levels(self) -> dict[str, Any]:
+        """Levels of theory of labels beside the data set's, of fallbacks and of mixed imports: id, and
+        record where it is known.
+        """
+        verb = SEED if self.generation == SEED else "label"
+        return dict(self.activity(verb).get("levels") or {})
+
+    @property
     def runs(self) -> list[str]:
         """MLflow's ids of its training: the generation's run, then those of the members."""
         found = self.activity("train").get("mlflow")
@@ -130,6 +164,8 @@ class Graph:
         self.index = index
         listed = index.rows("SELECT key, names FROM versions ORDER BY position")
         self.versions = {key: Version(key, tuple(json.loads(names))) for key, names in listed}
+        self.measured: dict[str, Measured] = {}
+        self.unread: list[str] = []
         self.records = self._records()
         self.places: dict[str, dict[str, Recorded]] = defaultdict(dict)
         for record in self.records:
@@ -196,8 +232,9 @@ class Graph:
 
     def missing(self) -> list[str]:
         """What is on record nowhere: documents, and data sets that others name as their parent."""
-        lines = []
+        lines = list(dict.fromkeys(self.unread))
         for record in self.records:
+            lines += self.unmeasured(record)
             where = f"{record.generation} in {_joined(record.versions)}"
             if record.missing:
                 lines.append(f"{where}: no {', '.join(record.missing)}")
@@ -210,6 +247,13 @@ class Graph:
                 )
         return sorted(lines)
 
+    def unmeasured(self, record: Recorded) -> list[str]:
+        """The measurement that a generation's noise comes from, where it is nowhere."""
+        named = record.measurement
+        if named is None or named in self.measured:
+            return []
+        return [f"{record.generation}: the measurement {named} of its noise is nowhere"]
+
     def _records(self) -> list[Recorded]:
         blobs = {
             blob: (None if summary is None else json.loads(summary), problem)
@@ -220,6 +264,9 @@ class Graph:
             "SELECT id, generation, documents FROM records WHERE id IN (SELECT record FROM places)"
         ):
             documents = json.loads(text)
+            if generation == NOISE:
+                self._measure(documents.values(), blobs)
+                continue
             summaries = {name: blobs[blob][0] for name, blob in documents.items()}
             found[identity] = Recorded(
                 identity,
@@ -233,8 +280,20 @@ class Graph:
             "ON version.key = place.version ORDER BY version.position"
         )
         for identity, key in self.index.rows(query):
-            found[identity].versions.append(self.versions[key])
+            if identity in found:
+                found[identity].versions.append(self.versions[key])
         return sorted(found.values(), key=lambda r: (r.versions[0].key != WORKSPACE, r.id))
+
+    def _measure(self, blobs: Iterable[int], read: dict[int, tuple[Any, str | None]]) -> None:
+        """Take in files of `aldata noise`; a measurement is found by its first digits."""
+        for blob in blobs:
+            summary, problem = read[blob]
+            if problem is not None:
+                self.unread.append(f"a file of aldata noise {problem}")
+                continue
+            for identity, levels in summary["of"].items():
+                known = Measured(identity, blob, summary["theory"], levels)
+                self.measured.setdefault(identity[:MEASUREMENT], known)
 
 
 def _joined(versions: list[Version], most: int = 3) -> str:

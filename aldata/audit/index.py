@@ -20,7 +20,7 @@ from aldata.audit.sources import Document, Records, Sources, expected, mark_of
 from aldata.audit.versions import WORKSPACE, Version, versions
 
 FILE = Path(".aldata") / "audit.sqlite"
-VERSION = 1
+VERSION = 2
 """Version of the tables; an index of another version is made anew."""
 
 TABLES = """
@@ -46,6 +46,9 @@ CREATE TABLE IF NOT EXISTS picks (
     origin TEXT,
     PRIMARY KEY (blob, configuration)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS picks_of_configuration ON picks (configuration);
+CREATE TABLE IF NOT EXISTS noise_calls (
+    blob INTEGER, measurement TEXT, part TEXT, call INTEGER);
+CREATE INDEX IF NOT EXISTS noise_calls_of_call ON noise_calls (call);
 CREATE TABLE IF NOT EXISTS records (
     id INTEGER PRIMARY KEY, key TEXT UNIQUE, generation TEXT, documents TEXT);
 CREATE TABLE IF NOT EXISTS versions (

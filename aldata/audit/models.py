@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import re
 import zipfile
-from collections import Counter, defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from aldata.artifacts.layout import SEED
 from aldata.audit.graph import Graph, Manifest, Recorded, titles
-from aldata.audit.retractions import taken_back
+from aldata.audit.listing import UsedCalls
 from aldata.audit.selectors import SHORTEST
 from aldata.audit.sources import VERBS
-from aldata.audit.uses import USES, uses_of
+from aldata.audit.used import uses_of
 from aldata.audit.versions import WORKSPACE
 from aldata.errors import InvalidInput
 
@@ -84,14 +82,15 @@ def _stamped(path: Path) -> str:
 def audit_model(graph: Graph, record: Recorded) -> dict[str, Any]:
     """Everything a model was made from, as plain values; calls in the order of generations.
 
-    `calls` are the DFT calls that it uses, each with `use` (`uses.USES`), why it was asked for, and in
-    `retracted` why it should not be used any more, or None; `tainted` counts these.
+    `calls` are the DFT calls that it uses (`listing.UsedCalls`), each with `use` (`uses.USES`), why it
+    was asked for, and in `retracted` why it should not be used any more, or None; `tainted` counts
+    these, `retracted` counts them by reason.
     `chain` are the generations behind it, the root first, with what drove each. `missing` says what
     is not on record.
     """
     chain, broken = graph.chain(str(record.manifest)) if record.manifest else ([], None)
     records = [graph.record_of(manifest, record) for manifest in chain]
-    calls = _calls(graph, records, chain, uses_of(graph, record))
+    calls = UsedCalls(graph, records, uses_of(graph, record))
     train = _document(graph, record, "train.activity")
     return {
         "generation": record.generation,
@@ -105,62 +104,12 @@ def audit_model(graph: Graph, record: Recorded) -> dict[str, Any]:
         "theory": _theory(graph, records),
         "origin": _origin(graph, records),
         "chain": [_link(graph, item) for item in records],
-        "totals": _totals(calls),
-        "tainted": sum(row["retracted"] is not None for row in calls),
+        "totals": calls.totals(),
+        "tainted": sum(calls.retracted().values()),
+        "retracted": calls.retracted(),
         "calls": calls,
-        "missing": _missing(record, records, chain, broken),
+        "missing": _missing(graph, record, records, chain, broken),
     }
-
-
-def _calls(
-    graph: Graph, records: list[Recorded], chain: list[Manifest], uses: dict[int, str]
-) -> list[dict[str, Any]]:
-    """One row per call that is used, from the generation in which it was first accepted."""
-    gone = taken_back(graph)
-    rows: list[dict[str, Any]] = []
-    seen: set[int] = set()
-    for record, manifest in zip(records, chain, strict=True):
-        of_all = (record.generation, manifest.content["theory_id"], record.strategy)
-        documents = (record.blobs.get("calls", -1), record.blobs.get("selection", -1))
-        for found in graph.index.rows(CALLS, (*documents, manifest.blob)):
-            call = found[0]
-            if call in uses and call not in seen:
-                seen.add(call)
-                values = (uses[call], *of_all, gone.get(call), *found[1:])
-                rows.append(dict(zip(COLUMNS, values, strict=True)))
-    for row in rows:
-        row["probe"] = None if row["probe"] is None else bool(row["probe"])
-    return rows
-
-
-COLUMNS = (
-    "use", "generation", "theory", "strategy", "retracted",
-    "call", "configuration", "role", "purpose", "lineage", "cpu_seconds", "wall_seconds", "host",
-    "start", "end", "version", "rank", "score", "probe", "reason",
-)  # fmt: skip
-CALLS = """
-SELECT calls.id, lower(hex(calls.call)), lower(hex(calls.configuration)), entries.role, purpose, lineage,
-    cpu_seconds, wall_seconds, host, start, ended, version, rank, score, probe, reason
-FROM entries JOIN calls ON calls.id = entries.call
-LEFT JOIN facts ON facts.blob = ? AND facts.call = entries.call
-LEFT JOIN picks ON picks.blob = ? AND picks.configuration = calls.configuration
-WHERE entries.blob = ? AND entries.status = 'accepted' ORDER BY entries.rowid
-"""
-"""The accepted calls of a data set; imported labels have no facts, the seed's no picks."""
-
-
-def _totals(calls: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Calls and CPU hours by use, in the order of `uses.USES`; a cost that is not known is none."""
-    counts: Counter[str] = Counter()
-    seconds: dict[str, float] = defaultdict(float)
-    for call in calls:
-        counts[call["use"]] += 1
-        seconds[call["use"]] += call["cpu_seconds"] or 0.0
-    return [
-        {"use": use, "calls": counts[use], "cpu_hours": seconds[use] / 3600, "meaning": meaning}
-        for use, meaning in USES.items()
-        if counts[use]
-    ]
 
 
 def _calibration(record: Recorded) -> dict[str, Any] | None:
@@ -214,13 +163,18 @@ def _origin(graph: Graph, records: list[Recorded]) -> dict[str, Any] | None:
 
 
 def _missing(
-    record: Recorded, records: list[Recorded], chain: list[Manifest], broken: str | None
+    graph: Graph,
+    record: Recorded,
+    records: list[Recorded],
+    chain: list[Manifest],
+    broken: str | None,
 ) -> list[str]:
     lines = [
         f"{item.generation}: no {', '.join(item.missing)}"
         for item in (records or [record])
         if item.missing
     ]
+    lines += graph.unmeasured(record)
     if broken is not None and chain:
         name = chain[0].content["parent"]["generation"]
         lines.append(

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aldata.audit.graph import Graph, Recorded, titles
-from aldata.audit.uses import Visit, counted, walk
+from aldata.audit.noise import measured_with, measurement_of
+from aldata.audit.used import counted
+from aldata.audit.uses import Visit, walk
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,11 @@ class Reached:
     calibration: list[str] | None
     decision: list[str] | None
     metrics: list[str] | None
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether anything of it was reached beside its data set."""
+        return bool(self.uses or self.calibration or self.decision or self.metrics)
 
     def content(self) -> dict[str, Any]:
         """As plain values."""
@@ -59,25 +66,32 @@ def reach(graph: Graph, calls: Sequence[int]) -> list[Reached]:
 
     A model is reached when it uses a call (`uses.USES`); a calibration when it was fitted to one, or
     belongs to a model that was reached; a decision when the data set, model or calibration that it
-    was made with was; metrics when they were measured on a call or belong to a model that was.
+    was made with was; metrics when they were measured on a call or belong to a model that was. A call
+    of a measurement of noise reaches decision, model and calibration of the generations made with it.
     """
+    measured = {digest: set(parts) for digest, parts in measured_with(graph, calls).items()}
     touched, found = Touched(), []
     for visit in walk(graph, calls):
-        if not visit.state.role:
-            continue
-        generation = visit.manifest.generation
-        touched.datasets[visit.manifest.digest] = f"data set of {generation}"
+        holds = bool(visit.state.role)
+        if holds:
+            generation = visit.manifest.generation
+            touched.datasets[visit.manifest.digest] = f"data set of {generation}"
         for record in graph.of_manifest[visit.manifest.digest]:
-            found.append(_reached(record, visit, touched))
+            used = measurement_of(graph, record)
+            noise = set() if used is None else measured.get(used.digest, set())
+            item = _reached(record, visit, touched, noise)
+            if holds or item.is_reached:
+                found.append(item)
     order = {id(record): place for place, record in enumerate(graph.records)}
     return sorted(found, key=lambda item: order[id(item.record)])
 
 
-def _reached(record: Recorded, visit: Visit, touched: Touched) -> Reached:
-    uses = counted(record, visit)
-    if uses.keys() - {"probe"}:
+def _reached(record: Recorded, visit: Visit, touched: Touched, noise: set[int]) -> Reached:
+    """What of a record was reached; `noise` are the calls that its noise was measured with."""
+    uses = counted(record, visit, noise)
+    if uses.keys() - {"probe", "noise"}:  # its weights
         touched.checkpoints[str(record.checkpoint)] = f"checkpoint of {record.generation}"
-    calibration = _calibration(record, uses, touched)
+    calibration = _calibration(record, uses, touched, noise)
     if calibration and record.calibration:
         touched.calibrations[record.calibration] = f"calibration of {record.generation}"
     return Reached(
@@ -85,21 +99,24 @@ def _reached(record: Recorded, visit: Visit, touched: Touched) -> Reached:
         roles=visit.state.roles(),
         uses=uses,
         calibration=calibration if record.calibration else None,
-        decision=_decision(record, touched),
+        decision=_decision(record, touched, noise),
         metrics=_metrics(record, visit, touched, calibration),
     )
 
 
-def _calibration(record: Recorded, uses: dict[str, int], touched: Touched) -> list[str]:
+def _calibration(
+    record: Recorded, uses: dict[str, int], touched: Touched, noise: set[int]
+) -> list[str]:
     """A calibration with too few probe frames keeps its parent's factors."""
     ways = ["probe frames"] if uses.get("probe") else []
+    ways += ["measured noise"] if noise else []
     ways += _named(touched.checkpoints, [record.checkpoint])
     before = record.used("calibrate", "calibration.json").values()
     return ways + _named(touched.calibrations, before)
 
 
-def _decision(record: Recorded, touched: Touched) -> list[str]:
-    ways = []
+def _decision(record: Recorded, touched: Touched, noise: set[int]) -> list[str]:
+    ways = ["measured noise"] if noise and record.decision else []
     for name, known in (
         ("dataset.json", touched.datasets),
         ("checkpoint.zarr", touched.checkpoints),

@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aldata import digest
-from aldata.audit.graph import Graph
+from aldata.artifacts.entries import calls_at
+from aldata.audit.documents import PARTS
+from aldata.audit.graph import Graph, Manifest
+from aldata.audit.noise import level_of, measured_with, noise_calls
 from aldata.audit.uses import choose
 from aldata.errors import InvalidInput
 
@@ -64,13 +67,17 @@ def _one(graph: Graph, selector: str) -> set[int]:
 
 
 def _on_record(graph: Graph, calls: set[int]) -> set[int]:
-    """Those of the calls that a data set names: the index also remembers versions that are gone."""
+    """Those of the calls that a data set or a measurement of noise names.
+
+    The index also remembers versions that are gone.
+    """
     choose(graph, calls)
     query = (
         "SELECT DISTINCT blob, entries.call FROM entries JOIN chosen ON chosen.call = entries.call"
     )
     present = {manifest.blob for manifest in graph.manifests.values()}
-    return {call for blob, call in graph.index.rows(query) if blob in present}
+    found = {call for blob, call in graph.index.rows(query) if blob in present}
+    return found.union(*measured_with(graph, calls).values())
 
 
 def _digits(value: str) -> str:
@@ -109,29 +116,51 @@ def _of_pseudopotential(graph: Graph, value: str) -> set[int]:
 def _of_theories(graph: Graph, wanted: Callable[[str, Any], bool]) -> set[int]:
     """Calls at the levels of theory that are wanted.
 
-    A call's id holds its level of theory: answers of a fallback, which a data set holds too, are not
-    at the data set's.
+    A call's id holds its level of theory: a data set holds answers at another than its own, too, of
+    fallbacks and of labels that were mixed in. Calls of `aldata noise` are in none.
     """
-    from aldata.artifacts.documents import call_id
-
-    theories = {}
-    for record in graph.records:
-        summary = record.summaries.get("theory")
-        if summary is not None:
-            content = summary["content"]
-            theories[digest.of_json(content["record"])] = content["record"]
+    known = levels(graph)
     found: set[int] = set()
     for manifest in graph.manifests.values():
-        identity = str(manifest.content["theory_id"])
-        if wanted(identity, theories.get(identity)):
-            query = (
-                "SELECT calls.id, calls.call, configuration FROM entries "
-                "JOIN calls ON calls.id = entries.call WHERE blob = ?"
-            )
-            for call, own, configuration in graph.index.rows(query, (manifest.blob,)):
-                if call not in found and own.hex() == call_id(configuration.hex(), identity):
-                    found.add(call)
+        own = {str(manifest.content["theory_id"])}
+        own.update(*(record.levels for record in graph.of_manifest[manifest.digest]))
+        for identity in own:
+            if wanted(identity, known[identity]):
+                found |= _at_level(graph, manifest, identity)
+    for measured in graph.measured.values():
+        for part in PARTS:
+            identity = level_of(measured, part)
+            if wanted(identity, known[identity]):
+                found.update(noise_calls(graph, measured, [part]))
     return found
+
+
+def levels(graph: Graph) -> dict[str, Any]:
+    """Every level of theory on record, by id: its record, or None where that is not known."""
+    found: dict[str, Any] = {}
+    for manifest in graph.manifests.values():
+        found.setdefault(str(manifest.content["theory_id"]), None)
+    for record in graph.records:
+        found.update(record.levels)
+        summary = record.summaries.get("theory")
+        if summary is not None:
+            content = summary["content"]["record"]
+            found[digest.of_json(content)] = content
+    for measured in graph.measured.values():
+        found.setdefault(measured.theory_id, None)
+        found.update({digest.of_json(level): level for level in measured.levels.values()})
+    return found
+
+
+def _at_level(graph: Graph, manifest: Manifest, identity: str) -> set[int]:
+    """The calls of a data set at a level of theory."""
+    call_of = calls_at(identity)
+    query = (
+        "SELECT calls.id, calls.call, configuration FROM entries "
+        "JOIN calls ON calls.id = entries.call WHERE blob = ?"
+    )
+    rows = graph.index.rows(query, (manifest.blob,))
+    return {call for call, own, of in rows if own.hex() == call_of(of.hex())}
 
 
 def _texts(value: Any) -> list[str]:

@@ -24,14 +24,20 @@ DOCUMENTS = ("dataset", "calls", "calibration", "metrics", "history", "noise", "
 VERBS = ("explore", "describe", "acquire", "label", "curate", "train", "calibrate", "evaluate")
 SEED_DOCUMENTS = ("dataset", "calls", "noise", "theory")
 
+NOISE = "noise/"
+"""Stands for a generation, and begins the documents' names, where the files of `aldata noise` are meant."""
+
 _STAGE = re.compile(r"  (\S.*):")
 _PATH = re.compile(r"    - path: (\S.*)")
 _HASH = re.compile(r"      md5: (\S+)")
 _LISTED = re.compile(r"\S+ blob (\S+)\tgenerations/([^/]+)/record/(.+)\.json")
+_MEASURED = re.compile(rf"\S+ blob (\S+)\t({NOISE}[^/]+)\.json")
 
 
 def expected(generation: str) -> list[str]:
     """Names of the documents that a complete record of a generation holds."""
+    if generation == NOISE:
+        return []
     if generation == SEED:
         return [*SEED_DOCUMENTS, f"{SEED}.activity"]
     return [*DOCUMENTS, *(f"{verb}.activity" for verb in VERBS)]
@@ -79,6 +85,8 @@ class Sources:
 
     def records(self, version: Version, marks: Mapping[str, tuple[str, str]]) -> Records:
         """Documents of a version, of all generations that it names in dvc.lock or has on record.
+
+        The files of `aldata noise` are those of the generation `NOISE`.
 
         marks : for the workspace, what is known of its files: mark and key by path.
         """
@@ -171,13 +179,16 @@ class Sources:
         return self._process
 
     def _in_git(self, commit: str) -> Records:
-        listed = provenance.git(self.root, "ls-tree", "-r", commit, "--", "generations") or ""
+        folders = ("generations", NOISE)
+        listed = provenance.git(self.root, "ls-tree", "-r", commit, "--", *folders) or ""
         found: Records = {}
         for line in listed.splitlines():
             if match := _LISTED.fullmatch(line):
                 key, generation, name = match.groups()
                 if name in expected(generation):
                     found.setdefault(generation, {})[name] = Document(key, None)
+            elif match := _MEASURED.fullmatch(line):
+                found.setdefault(NOISE, {})[match[2]] = Document(match[1], None)
         return found
 
     def _files(self, marks: Mapping[str, tuple[str, str]]) -> Records:
@@ -192,6 +203,11 @@ class Sources:
                     record[name] = Document(self._key(path, marks), path)
             if record:
                 found[folder.name] = record
+        measured = sorted((self.root / NOISE).glob("*.json"))
+        if measured:
+            found[NOISE] = {
+                f"{NOISE}{path.stem}": Document(self._key(path, marks), path) for path in measured
+            }
         return found
 
     def _key(self, path: Path, marks: Mapping[str, tuple[str, str]]) -> str:

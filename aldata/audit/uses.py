@@ -19,6 +19,8 @@ USES: dict[str, str] = {
     "valid": "it decided when training had converged, and which weights stay",
     "probe": "its calibration was fitted to it",
     "isolated_atom": "it gave the energy of an isolated atom, from which all energies count",
+    "noise": "the noise of its labels was measured with it; its frames were chosen and its calibration "
+    "fitted by that",
     "inherited": "retracted since, but its weights go on from a model that was trained on it",
 }
 """What a model can use a call for."""
@@ -264,32 +266,3 @@ def _ids(graph: Graph, manifest: Manifest, key: str, chosen: set[int] | None) ->
     query = "SELECT id FROM calls WHERE call = ?"
     found = [row[0] for value in hashes for row in graph.index.rows(query, value)]
     return [call for call in found if chosen is None or call in chosen]
-
-
-def uses_of(graph: Graph, record: Recorded) -> dict[int, str]:
-    """Every call that a recorded model uses, by id in the index, and what for.
-
-    Empty for a generation without a trained checkpoint.
-    """
-    if not record.trained or record.manifest not in graph.manifests:
-        return {}
-    chain, _ = graph.chain(str(record.manifest))
-    found: dict[int, str] = {}
-    for visit in walk(graph, None, {manifest.digest for manifest in chain}):
-        if visit.manifest.digest == record.manifest:
-            inherited = visit.inherited.get(str(record.checkpoint), {})
-            found = {**dict.fromkeys(inherited, "inherited"), **visit.state.uses()}
-    if record.calibration is None:  # not yet made
-        found = {call: use for call, use in found.items() if use != "probe"}
-    return found
-
-
-def counted(record: Recorded, visit: Visit) -> dict[str, int]:
-    """How many of the followed calls a recorded model uses, by what for."""
-    if not record.trained:
-        return {}
-    counts = dict.fromkeys(USES, 0) | visit.state.used()
-    counts["inherited"] = len(visit.inherited.get(str(record.checkpoint), {}))
-    if record.calibration is None:
-        counts["probe"] = 0
-    return {use: count for use, count in counts.items() if count}

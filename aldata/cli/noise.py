@@ -19,6 +19,7 @@ from aldata.label import expected_cost, expected_new, label
 from aldata.ledger import Ledger
 from aldata.noise import (
     FEWEST,
+    Ended,
     Estimate,
     FrameNoise,
     Measurement,
@@ -64,9 +65,9 @@ def run(options: argparse.Namespace) -> int:
     print(_announcement(planned, ledger, parameters), flush=True)
     if options.dry_run:
         return 0
-    answers = _ask(project, planned, ledger, parameters)
+    answers, ended = _ask(project, planned, ledger, parameters)
     measured = _measurement(planned, answers, _made_before(project, parameters))
-    is_new = _keep(project, planned.theory, measured)
+    is_new = _keep(project, planned.theory, measured, ended)
     print(_report(measured))
     print(_what_follows(planned.theory, measured, is_new))
     return 0
@@ -106,19 +107,20 @@ def _changes(usual: Theory, other: Theory) -> str:
 
 def _ask(
     project: Project, planned: Plan, ledger: Ledger, parameters: Parameters
-) -> dict[str, Labels]:
-    """Labels of everything that is asked; every call goes through the ledger."""
-    answers = {}
+) -> tuple[dict[str, Labels], list[Ended]]:
+    """Labels of everything that is asked, and how each call ended; all go through the ledger."""
+    answers, ended = {}, []
     with execution.open_cluster(execution.ClusterSettings.load(project.root, "label")) as cluster:
         for name, (requests, theory) in planned.questions().items():
             runner = partial(cluster, title=f"noise: {name}")
             answers[name], facts = label(requests, theory, ledger, parameters.label, runner)
+            ended += [Ended.of(fact) for fact in facts]
             for fact in facts:
                 if fact["status"] != "accepted":
                     print(
                         f"{name}: call {fact['call_id'][:12]} {fact['status']}: {fact['message']}"
                     )
-    return answers
+    return answers, ended
 
 
 def _measurement(planned: Plan, answers: dict[str, Labels], earlier: list[str]) -> Measurement:
@@ -163,14 +165,19 @@ def _made_before(project: Project, parameters: Parameters) -> list[str]:
     ]
 
 
-def _keep(project: Project, theory: Theory, measured: Measurement) -> bool:
+def _keep(project: Project, theory: Theory, measured: Measurement, ended: list[Ended]) -> bool:
     """Add the measurement to its level of theory's file, unless the last one says the same."""
     path = project.root / path_of_noise(theory.id)
-    known = store.read_document(path, NoiseFile).measurements if path.exists() else []
+    file = store.read_document(path, NoiseFile) if path.exists() else None
+    known = file.measurements if file else []
     nobody: dict[str, list[str]] = {"earlier_generations": []}
     if known and known[-1].model_copy(update=nobody) == measured.model_copy(update=nobody):
         return False
-    store.write_document(path, NoiseFile(theory_id=theory.id, measurements=[*known, measured]))
+    calls = {item.call_id: item for item in [*(file.calls if file else []), *ended]}
+    store.write_document(
+        path,
+        NoiseFile(theory_id=theory.id, measurements=[*known, measured], calls=list(calls.values())),
+    )
     return True
 
 

@@ -3,6 +3,7 @@
 from aldata.noise.estimates import FEWEST, measure
 from aldata.noise.measurement import (
     FOLDER,
+    Ended,
     Estimate,
     FrameNoise,
     Measurement,
@@ -15,6 +16,7 @@ from aldata.noise.moves import Moves, moves
 __all__ = [
     "FEWEST",
     "FOLDER",
+    "Ended",
     "Estimate",
     "FrameNoise",
     "Measurement",

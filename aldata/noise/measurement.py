@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -78,11 +78,34 @@ class Measurement(Record):
     earlier_generations: list[str] = []
 
 
+class Ended(Record):
+    """What happened to a call that a measurement asked for; never part of a measurement's digest."""
+
+    call_id: str
+    status: str
+    failure: str
+    cpu_seconds: float
+    wall_seconds: float
+    host: str | None
+    start: str | None
+    end: str | None
+    version: str | None
+
+    @classmethod
+    def of(cls, fact: dict[str, Any]) -> Ended:
+        """Of what `label` says about a call."""
+        return cls(**{name: fact[name] for name in cls.model_fields})
+
+
 class NoiseFile(Record):
-    """All measurements at one level of theory, the newest last."""
+    """All measurements at one level of theory, the newest last, and what their calls cost where.
+
+    Files of an older aldata have no `calls`.
+    """
 
     theory_id: str
     measurements: list[Measurement] = Field(min_length=1)
+    calls: list[Ended] = []
 
 
 def path_of_noise(theory_id: str) -> Path:

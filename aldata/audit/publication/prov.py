@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aldata.audit.graph import Graph, Recorded
-from aldata.audit.models import CALLS, COLUMNS, activities_of
+from aldata.audit.listing import CALLS, COLUMNS
+from aldata.audit.models import activities_of
 from aldata.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def _calls(document: ProvDocument, graph: Graph, record: Recorded, known: set[st
     names = COLUMNS[COLUMNS.index("call") :]
     for identity, *values in graph.index.rows(CALLS, blobs):
         row = dict(zip(names, values, strict=True))
+        row |= {name: row[name].hex() for name in ("call", "configuration")}
         call, result = f"call:{row['call']}", f"sha256:{results[identity]}"
         _entity(document, results[identity], f"result of call {row['call']}", known)
         document.hadMember(f"sha256:{manifest.digest}", result)

@@ -88,7 +88,7 @@ def version_at(root: Path, graph: audit.Graph, revision: str) -> str:
 
 
 def _show(found: dict[str, Any], page: str, options: argparse.Namespace) -> None:
-    print(json.dumps(found, indent=1) if options.json else page)
+    print(json.dumps(found, indent=1, default=list) if options.json else page)
     if options.graph is not None and not options.json:
         print(f"\nwritten: {options.graph}")
 

@@ -67,8 +67,8 @@ CALLS = {
 def _tainted(found: Mapping[str, Any]) -> list[str]:
     if not found["tainted"]:
         return []
-    reasons = dict.fromkeys(c["retracted"] for c in found["calls"] if c["retracted"])
-    return [f"  TAINTED: it uses {found['tainted']} retracted calls ({'; '.join(reasons)})"]
+    reasons = "; ".join(found["retracted"])
+    return [f"  TAINTED: it uses {found['tainted']} retracted calls ({reasons})"]
 
 
 def _training(training: Mapping[str, Any]) -> list[str]:
@@ -123,12 +123,16 @@ def calls_page(found: dict[str, Any]) -> str:
 
 
 def _call(call: Mapping[str, Any]) -> list[str]:
-    asked = [f"{a['generation']} ({a['status']}, role {a['role']})" for a in call["asked"]]
+    asked = [f"{a['generation']} ({a['status']}, role {a['role']})" for a in call.get("asked", [])]
     lines = [
-        f"call {call['call']}: {call['status']}",
-        f"  configuration {call['configuration']}",
+        f"call {call['call']}: {call.get('status', 'how it ended is not on record')}",
+        f"  configuration {call['configuration'] or 'not on record (a moved copy)'}",
         f"  level of theory {call['theory']}",
-        f"  purpose {call['purpose']}, in the data sets of {', '.join(asked)}",
+        f"  purpose {call['purpose']}, in the data sets of {', '.join(asked) or 'no generation'}",
+    ]
+    lines += [
+        f"  in the measurement {item['measurement'][:12]} of noise: {item['part']}"
+        for item in call.get("measured", [])
     ]
     if call.get("host"):
         lines.append(
