@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import random
 import shutil
 import signal
@@ -245,6 +246,19 @@ def test_killed_at_any_moment(project: Project) -> None:
             assert (project.root / named) in stores
         else:
             taken(project, "old.xyz", "--as", "labels", *ASE, *SAME)
+
+
+def test_what_a_killed_import_left_goes_with_the_next(project: Project) -> None:
+    """Its folder nobody holds any more; one that another import holds stays."""
+    folder = project.root / ".aldata" / "imports"
+    with store.scratch(folder / "import") as alive:
+        left = folder / ".import.0badf00d.tmp"
+        left.mkdir()
+        for each in (left, alive):
+            os.utime(each, (0, 0))
+        taken(project, "old.xyz", "--as", "labels", *ASE, *SAME)
+        assert list(folder.iterdir()) == [alive]
+    assert list(folder.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_is_one_error(project: Project) -> None:

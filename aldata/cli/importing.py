@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,18 +101,16 @@ def run(options: argparse.Namespace) -> int:
 @contextmanager
 def _aside(project: Project) -> Iterator[Path]:
     """A folder where an import grows: after a kill its place holds the whole file or none."""
-    folder = project.root / ".aldata" / "imports" / uuid.uuid4().hex[:8]
+    path = project.root / ".aldata" / "imports" / "import"
     try:
-        folder.mkdir(parents=True)
-        yield folder
+        with store.scratch(path) as folder:
+            yield folder
     except OSError as problem:
         raise InvalidParameters(
             f"cannot be written: {problem.strerror or problem}",
-            where=str(problem.filename or folder),
+            where=str(problem.filename or path),
             next_step="free disk space or make the folder writable",
         ) from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _taken_in(file: Path, request: exchange.Request, path: Path) -> exchange.Imported:

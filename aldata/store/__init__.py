@@ -14,6 +14,7 @@ from aldata.store.mapping import mapped_together
 from aldata.store.metadata import Layout, Piece
 from aldata.store.reading import lacks, read, read_layout, require, values_of
 from aldata.store.revisions import Revision, copy_at
+from aldata.store.sealing import scratch
 from aldata.store.trees import Tree, Workspace
 from aldata.store.writing import Writer, write, writer
 
@@ -33,6 +34,7 @@ __all__ = [
     "read_json",
     "read_layout",
     "require",
+    "scratch",
     "values_of",
     "write",
     "write_document",

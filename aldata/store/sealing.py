@@ -67,6 +67,19 @@ class Building:
             self._lock = None
 
 
+@contextmanager
+def scratch(path: Path) -> Iterator[Path]:
+    """A folder beside `path` to work in, removed at the end; so is what killed processes left there.
+
+    Raises OSError where it cannot be made.
+    """
+    building = Building(path)
+    try:
+        yield building.folder
+    finally:
+        building.discard()
+
+
 def _locked(folder: Path) -> int | None:
     """A handle that holds the lock of `folder`; None when another process has it."""
     handle = os.open(folder, os.O_RDONLY)
