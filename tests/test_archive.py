@@ -17,9 +17,11 @@ from made_lineages import ROLES, project_of, random_frames, with_ids
 
 import aldata
 from aldata import store
-from aldata.archive import KINDS, StoredFrames
+from aldata.archive import KINDS, StoredFrames, links
+from aldata.archive.links import manifest_of
 from aldata.artifacts.checkpoints import null_checkpoint
 from aldata.artifacts.columns import Frames
+from aldata.artifacts.documents import Manifest
 from aldata.artifacts.frames import (
     Candidates,
     Descriptors,
@@ -397,6 +399,40 @@ def test_a_chain_that_leads_back_into_itself_ends(tmp_path: Path) -> None:
     document.write_text(json.dumps(content))
     with pytest.raises(DamagedArtifact, match="its parent is g001"):
         aldata.open("labels", "g001", root=root)
+
+
+def test_a_chain_is_read_once_and_again_where_a_byte_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is remembered is of files with the same bytes, never of the name of a generation."""
+    root = tmp_path / "p"
+    filled(root, [4, 4, 4])
+    read: list[str] = []
+
+    def counted(tree: store.Tree, generation: str) -> Manifest:
+        read.append(generation)
+        return manifest_of(tree, generation)
+
+    monkeypatch.setattr(links, "manifest_of", counted)
+    for expected in (["g001", "g000", "seed"], []):
+        read.clear()
+        assert len(aldata.open("labels", "g001", root=root)) == 12
+        assert read == expected
+    document = root / path_of("g000", "dataset")
+    text = document.read_text()
+    document.write_text(text.replace('"species": [', '"species": [ 1,', 1))
+    with pytest.raises(DamagedArtifact, match="data set of g001: its parent is g000"):
+        aldata.open("labels", "g001", root=root)
+    assert read == ["g000"]
+    document.write_text(text)
+    (root / links.FILE).write_bytes(b"not a database")
+    assert len(aldata.open("labels", "g001", root=root)) == 12
+
+
+def test_a_project_that_cannot_be_written_opens(tmp_path: Path) -> None:
+    filled(tmp_path / "p", [4, 4])
+    (tmp_path / "p" / ".aldata").touch()  # where the memory would lie
+    assert len(aldata.open("labels", "g000", root=tmp_path / "p")) == 8
 
 
 def test_a_union_keeps_no_file_open(tmp_path: Path) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 from aldata import params
+from aldata.archive.links import Links, manifest_of
 from aldata.artifacts.documents import Manifest
 from aldata.artifacts.layout import SEED, path_of
 from aldata.curate import chain
-from aldata.errors import DamagedArtifact
 from aldata.store import Tree
 
 
@@ -18,14 +18,13 @@ from aldata.store import Tree
 class Lineage:
     """A generation and its ancestors in one version of a project.
 
-    generations : names, the root first. manifests : their data sets in the same order, each verified
-    to be the one that the next names by digest; the last one is missing while the generation is not
-    yet curated.
+    generations : names, the root first; the data set of each is verified to be the one that the next
+    names by digest. curated : whether the last has a data set of its own already.
     """
 
     tree: Tree
     generations: tuple[str, ...]
-    manifests: tuple[Manifest, ...]
+    curated: bool
 
     def __repr__(self) -> str:
         version = f" of {self.tree.version}" if self.tree.version else ""
@@ -37,14 +36,19 @@ class Lineage:
         return self.generations[-1]
 
     @property
-    def curated(self) -> bool:
-        """Whether the generation's own data set exists."""
-        return len(self.manifests) == len(self.generations)
+    def with_data(self) -> tuple[str, ...]:
+        """The generations that have a data set."""
+        return self.generations if self.curated else self.generations[:-1]
+
+    @cached_property
+    def manifests(self) -> tuple[Manifest, ...]:
+        """The data sets of `with_data`, read whole. Raises DamagedArtifact."""
+        return tuple(chain(partial(manifest_of, self.tree), self.with_data[-1]))
 
     def up_to(self, generation: str) -> Lineage:
         """The lineage of one of the generations."""
-        count = self.generations.index(generation) + 1
-        return Lineage(self.tree, self.generations[:count], self.manifests[:count])
+        generations = self.generations[: self.generations.index(generation) + 1]
+        return Lineage(self.tree, generations, generation in self.with_data)
 
 
 def lineage_of(tree: Tree, generation: str) -> Lineage:
@@ -53,16 +57,8 @@ def lineage_of(tree: Tree, generation: str) -> Lineage:
     Raises InvalidParameters when there is no such generation, DamagedArtifact when an ancestor's data
     set is missing or the chain is broken.
     """
-
-    def read(name: str) -> Manifest:
-        path = path_of(name, "dataset")
-        return Manifest.checked(tree.json(path), str(tree.root / path), DamagedArtifact)
-
-    own = tree.holds(path_of(generation, "dataset"))
-    if own or generation == SEED:
-        manifests: Sequence[Manifest] = chain(read, generation)
-        return Lineage(tree, tuple(m.generation for m in manifests), tuple(manifests))
-    parent = params.parent_in(tree.text(Path("params.yaml")), generation)
-    manifests = chain(read, parent)
-    names = (*(m.generation for m in manifests), generation)
-    return Lineage(tree, names, tuple(manifests))
+    own = tree.holds(path_of(generation, "dataset")) or generation == SEED
+    last = generation if own else params.parent_in(tree.text(Path("params.yaml")), generation)
+    with Links(tree) as links:
+        names = tuple(link.generation for link in chain(links.read, last))
+    return Lineage(tree, names if own else (*names, generation), own)

@@ -60,7 +60,7 @@ class Neighbours:
     @cached_property
     def labels(self) -> Union:
         """Every label of the lineage, with its role."""
-        curated = self.lineage.up_to(self.lineage.manifests[-1].generation)
+        curated = self.lineage.up_to(self.lineage.with_data[-1])
         parts = [
             Part(name, Labels, curated.tree.layout(path_of(name, name_of(Labels))))
             for name in curated.generations

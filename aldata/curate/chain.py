@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol, TypeVar
 
 from aldata import digest
-from aldata.artifacts.documents import Entry, Manifest, Role
+from aldata.artifacts.documents import Entry, Manifest, Parent, Role
 from aldata.artifacts.frames import Labels
 from aldata.errors import DamagedArtifact, InvalidInput
 
@@ -85,11 +86,38 @@ def _same_role(known: Role, entry: Entry, generation: str) -> None:
         )
 
 
-def chain(read: Callable[[str], Manifest], generation: str) -> list[Manifest]:
+class Linked(Protocol):
+    """What of a data set makes it part of a chain."""
+
+    @property
+    def generation(self) -> str:
+        """The generation that it is the data set of."""
+        ...
+
+    @property
+    def parent(self) -> Parent | None:
+        """Name and digest of the parent's data set."""
+        ...
+
+    @property
+    def theory_id(self) -> str:
+        """The level of theory of its calls."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Digest of the data set."""
+        ...
+
+
+L = TypeVar("L", bound=Linked)
+
+
+def chain(read: Callable[[str], L], generation: str) -> list[L]:
     """The data sets from the root to `generation`, found and checked link by link.
 
-    `read` gives the manifest of a generation. Raises DamagedArtifact naming the first link that does
-    not hold.
+    `read` gives the manifest of a generation, or its link. Raises DamagedArtifact naming the first
+    link that does not hold.
     """
     manifests, names = [read(generation)], {generation}
     # a damaged link may lead back into the chain: then it is walked no further, and refused below
@@ -101,12 +129,12 @@ def chain(read: Callable[[str], Manifest], generation: str) -> list[Manifest]:
     return manifests
 
 
-def verify_chain(manifests: Sequence[Manifest]) -> None:
+def verify_chain(manifests: Sequence[Linked]) -> None:
     """Check that every data set names the digest of the one before it (root first).
 
     Raises DamagedArtifact that names the first link which does not hold.
     """
-    previous: Manifest | None = None
+    previous: Linked | None = None
     for manifest in manifests:
         link = manifest.parent
         expected = (previous.generation, previous.digest) if previous else None

@@ -46,16 +46,22 @@ def write_document(path: Path, document: Record) -> str:
     return document.digest
 
 
-def read_json(path: Path) -> Any:
-    """Read JSON. Raises DamagedArtifact when it is missing or cannot be parsed."""
+def read_bytes(path: Path) -> bytes:
+    """The content of a file. Raises DamagedArtifact when it is missing."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes()
     except FileNotFoundError:
         raise DamagedArtifact(
             "does not exist",
             where=str(path),
             next_step="dvc repro (to make it) or dvc pull (to fetch it)",
         ) from None
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON. Raises DamagedArtifact when it is missing or cannot be parsed."""
+    try:
+        return json.loads(read_bytes(path))
     except (json.JSONDecodeError, UnicodeDecodeError) as problem:
         raise DamagedArtifact(
             f"cannot be read ({problem})",

@@ -46,10 +46,14 @@ class Revision:
         """Whether `dvc.lock` of the revision names an artifact at `path`."""
         return path.as_posix() in self._outs
 
+    def content(self, path: Path) -> bytes:
+        """The bytes of an artifact that is one file, from the cache or the remote."""
+        return self._bytes(path, "")
+
     def json(self, path: Path) -> Any:
         """A JSON artifact, from the cache or the remote."""
         try:
-            return json.loads(self._bytes(path, ""))
+            return json.loads(self.content(path))
         except (json.JSONDecodeError, UnicodeDecodeError) as problem:
             raise DamagedArtifact(
                 f"cannot be read ({problem})",

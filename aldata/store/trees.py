@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from aldata.store.documents import read_json
+from aldata.store.documents import read_bytes, read_json
 from aldata.store.metadata import Layout, layout_of
 
 
@@ -25,6 +25,10 @@ class Tree(Protocol):
 
     def holds(self, path: Path) -> bool:
         """Whether the version has an artifact at `path`."""
+        ...
+
+    def content(self, path: Path) -> bytes:
+        """The bytes of an artifact that is one file. Raises DamagedArtifact when it is missing."""
         ...
 
     def json(self, path: Path) -> Any:
@@ -50,6 +54,10 @@ class Workspace:
     def holds(self, path: Path) -> bool:
         """Whether something lies at `path`."""
         return (self.root / path).exists()
+
+    def content(self, path: Path) -> bytes:
+        """The bytes of an artifact that is one file."""
+        return read_bytes(self.root / path)
 
     def json(self, path: Path) -> Any:
         """A JSON artifact."""
