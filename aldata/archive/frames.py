@@ -284,10 +284,13 @@ class StoredFrames:
             if index.shape != (len(self),):
                 raise IndexError(f"a mask of shape {index.shape} for {len(self)} {self.name}")
             return np.flatnonzero(index)
-        index = index.astype(np.int64, casting="same_kind") if index.size else np.zeros(0, np.int64)
-        if index.size and (index.min() < -len(self) or index.max() >= len(self)):
+        if not index.size:
+            return np.zeros(0, np.int64)
+        index = index.astype(np.int64, casting="same_kind", copy=False)
+        lowest = index.min()
+        if lowest < -len(self) or index.max() >= len(self):
             raise IndexError(f"{self.name} has {len(self)} frames, not all of the rows asked for")
-        return np.where(index < 0, index + len(self), index) if (index < 0).any() else index
+        return index if lowest >= 0 else np.where(index < 0, index + len(self), index)
 
     def _refuse_unknown(self, names: Sequence[str]) -> None:
         known = self._union.known

@@ -112,8 +112,8 @@ class Union:
             return self._span(rows.start, rows.stop, names)
         parts = self.part_of(rows)
         if any(self.is_per_atom(name) for name in names):
-            begins = self.offsets[rows]
-            sizes = self.offsets[rows + 1] - begins
+            begins = self.offsets.take(rows, mode="clip")
+            sizes = self.offsets.take(rows + 1, mode="clip") - begins
             ends = np.cumsum(sizes)
             atoms = np.repeat(begins - (ends - sizes), sizes)
             atoms += np.arange(len(atoms))
