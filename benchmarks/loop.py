@@ -45,6 +45,7 @@ SETTINGS = {
     "explore.samplers.0.steps": 30,
     "explore.samplers.0.equilibration": 10,
     "explore.samplers.0.interval": 5,
+    "explore.samplers.0.decorrelate": False,
     "explore.samplers.0.replicas": 1,
     "explore.checks": {"max_temperature_factor": 20.0},
     "acquire.batch": 3,

@@ -27,6 +27,7 @@ SMALL: dict[str, Any] = {
     "explore.samplers.0.steps": 420,
     "explore.samplers.0.equilibration": 20,
     "explore.samplers.0.interval": 40,
+    "explore.samplers.0.decorrelate": False,
     "explore.samplers.0.replicas": 1,
     "explore.checks": {"max_temperature_factor": 20.0},
     "acquire.batch": 8,

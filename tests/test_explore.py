@@ -39,7 +39,7 @@ from aldata.explore import propose as propose_all
 from aldata.explore.checks import hottest_temperature, pieces_of
 
 SHORT = MolecularDynamics(
-    temperatures=[200, 400], replicas=2, steps=60, equilibration=20, interval=5
+    temperatures=[200, 400], replicas=2, steps=60, equilibration=20, interval=5, decorrelate=False
 )
 
 
@@ -225,7 +225,12 @@ def test_a_blow_up_ends_with_its_reason_and_leaves_its_good_frames(
     calculator: Callable[[Checkpoint], Calculator], checks: Checks, reason: str
 ) -> None:
     settings = MolecularDynamics(
-        temperatures=[100], replicas=2, steps=300, equilibration=10, interval=5
+        temperatures=[100],
+        replicas=2,
+        steps=300,
+        equilibration=10,
+        interval=5,
+        decorrelate=False,
     )
     found = explore(starts(), trained(), settings, 3, serial, calculator, checks=checks)
     for record in found.attributes["trajectories"]:

@@ -42,7 +42,13 @@ from aldata.potentials import Committee
 from aldata.potentials.uncertainty import UncertaintySettings, predict
 
 DYNAMICS = MolecularDynamics(
-    temperatures=[50.0], replicas=2, steps=40, equilibration=10, interval=5, timestep=0.2
+    temperatures=[50.0],
+    replicas=2,
+    steps=40,
+    equilibration=10,
+    interval=5,
+    timestep=0.2,
+    decorrelate=False,
 )
 
 

@@ -17,7 +17,13 @@ from aldata.artifacts.documents import Calibration
 from aldata.artifacts.frames import Candidates, Selection
 from aldata.artifacts.schema import SAMPLERS
 
-SHORT = {"name": "molecular_dynamics", "steps": 120, "interval": 10, "temperatures": [400.0]}
+SHORT = {
+    "name": "molecular_dynamics",
+    "steps": 120,
+    "interval": 10,
+    "temperatures": [400.0],
+    "decorrelate": False,
+}
 SCHEDULE: dict[str, dict[str, Any]] = {
     "g002": {
         "parent": "g001",

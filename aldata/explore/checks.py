@@ -35,6 +35,22 @@ def motion_problem(atoms: Atoms, checks: Checks, hottest: float | None) -> str |
     return None
 
 
+def volume_problem(atoms: Atoms, checks: Checks, begun: float) -> str | None:
+    """Whether a cell has left the volume (A^3) that it began with too far behind."""
+    ratio = float(atoms.get_volume()) / begun
+    if 1 / checks.max_volume_factor <= ratio <= checks.max_volume_factor:
+        return None
+    return f"a volume of {ratio:.2f} of the first, beyond a factor of {checks.max_volume_factor:g}"
+
+
+def drift_problem(atoms: Atoms, checks: Checks, begun: float) -> str | None:
+    """Whether the total energy, which began as `begun` (eV), is not conserved."""
+    drift = abs(float(atoms.get_total_energy()) - begun) / len(atoms)
+    if drift <= checks.max_energy_drift:
+        return None
+    return f"the total energy drifted by {drift:.3g} eV/atom, above {checks.max_energy_drift:g}"
+
+
 def geometry_problem(frame: Configuration, checks: Checks, pieces: int) -> str | None:
     """What is wrong with a geometry that began with `pieces` connected pieces."""
     contact = closest_contact(frame)

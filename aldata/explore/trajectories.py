@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,20 +11,25 @@ import numpy as np
 
 from aldata.artifacts.conversion import from_atoms, to_atoms
 from aldata.artifacts.frames import Configuration
+from aldata.explore.autocorrelation import autocorrelation_time, detrended
 from aldata.explore.checks import (
+    drift_problem,
     geometry_problem,
     hottest_temperature,
     motion_problem,
     pieces_of,
+    volume_problem,
 )
+from aldata.explore.integrators import equilibrating, sampling, steer
 from aldata.explore.settings import Checks, MolecularDynamics
 from aldata.explore.watching import Watch
 
 if TYPE_CHECKING:
     from ase import Atoms
     from ase.calculators.calculator import Calculator
-    from ase.md.langevin import Langevin
+    from ase.md.md import MolecularDynamics as Integrator
 
+Ramp = float | tuple[float, float]
 COMPLETED = "completed"
 
 
@@ -31,22 +37,36 @@ COMPLETED = "completed"
 class Trajectory:
     """A trajectory to run. `calculator` is called once, in the process that runs it.
 
-    temperature : of the thermostat in K; a pair is a ramp from one to the other after the equilibration.
+    temperature (K) and pressure (GPa, of `npt`): a pair is a ramp from one to the other after the
+    equilibration.
     """
 
     start: Configuration
-    temperature: float | tuple[float, float]
+    temperature: Ramp
     random_seed: int
     settings: MolecularDynamics
     calculator: Callable[[], Calculator]
+    pressure: Ramp = 0.0
     checks: Checks = field(default_factory=Checks)
     watch: Watch | None = None
 
+    @property
+    def is_ramp(self) -> bool:
+        """Whether temperature or pressure change on the way."""
+        return isinstance(self.temperature, tuple) or isinstance(self.pressure, tuple)
+
     def temperature_at(self, step: int) -> float:
         """Temperature of the thermostat at a step, in K."""
-        if not isinstance(self.temperature, tuple):
-            return float(self.temperature)
-        begin, end = self.temperature
+        return self._at(self.temperature, step)
+
+    def pressure_at(self, step: int) -> float:
+        """External pressure at a step, in GPa."""
+        return self._at(self.pressure, step)
+
+    def _at(self, ramp: Ramp, step: int) -> float:
+        if not isinstance(ramp, tuple):
+            return float(ramp)
+        begin, end = ramp
         still = self.settings.equilibration
         passed = max(step - still, 0) / max(self.settings.steps - still, 1)
         return begin + (end - begin) * passed
@@ -56,13 +76,18 @@ class Trajectory:
 class Walk:
     """What a trajectory gave: kept frames and their steps, steps done, and why it ended.
 
-    largest_sigma (eV/A), looks and looks_in_window tell what the watch saw after the equilibration.
+    energies (eV) of every step after the equilibration, and spacing: the least number of steps between two
+    kept frames that follows from them. largest_sigma (eV/A), looks and looks_in_window tell what the
+    watch saw after the equilibration.
     """
 
     frames: list[Configuration] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
     done: int = 0
     ended: str = COMPLETED
+    energies: list[float] = field(default_factory=list)
+    autocorrelation: float | None = None
+    spacing: int = 1
     largest_sigma: float | None = None
     looks: int = 0
     looks_in_window: int = 0
@@ -72,72 +97,105 @@ class Walk:
         self.frames.append(frame)
         self.steps.append(step)
 
+    def thin(self, spacing: int) -> None:
+        """Leave out frames that are closer than `spacing` steps to the one before."""
+        kept: list[int] = []
+        for row, step in enumerate(self.steps):
+            if not kept or step - self.steps[kept[-1]] >= spacing:
+                kept.append(row)
+        self.frames = [self.frames[row] for row in kept]
+        self.steps = [self.steps[row] for row in kept]
+        self.spacing = spacing
+
 
 def walk(trajectory: Trajectory) -> Walk:
-    """Run Langevin dynamics; keep a frame every `interval` steps after the equilibration.
+    """Run the dynamics; keep frames at least `interval` steps apart after the equilibration.
 
-    The equilibration has a friction of its own, high enough to cool a randomly displaced start,
-    which may be thousands of kelvin hot. That energies, forces and positions are finite is checked
-    at every step, contacts and connectivity at every `interval`, the sizes of forces and
-    temperature at every step after the equilibration. The trajectory ends at the first failed
-    check; the frames kept until then have each passed all of them.
+    The equilibration, at constant volume, has a friction of its own, high enough to cool a randomly
+    displaced start, which may be thousands of kelvin hot. That energies, forces and positions are finite is
+    checked at every step, contacts and connectivity at every `interval`, the sizes of forces, temperature,
+    volume and the drift of the energy at every step after the equilibration. The trajectory ends at the
+    first failed check; the frames kept until then have each passed all of them.
+
+    With `decorrelate` the frames are farther apart where the potential energy says that they are alike, see
+    `autocorrelation_time`; on a ramp its straight line is taken off first.
 
     The watch looks every `every` steps after the equilibration. Above sigma_hi the trajectory ends, and
-    the last frame that it saw below is kept; below sigma_lo no frame is kept.
+    the last frame that it saw below is kept, however close; below sigma_lo no frame is kept.
     """
-    found = Walk()
+    found, seen = Walk(), _Seen()
     atoms = to_atoms(trajectory.start)
     atoms.calc = trajectory.calculator()
     try:
-        _walk(atoms, trajectory, found)
+        _walk(atoms, trajectory, found, seen)
     # a model far from its data may fail in its neighbour list or algebra: that ends this trajectory
     except (ArithmeticError, ValueError, RuntimeError) as problem:
         found.ended = f"the calculator failed ({type(problem).__name__}: {problem!s:.200})"
+    _decorrelate(found, trajectory)
+    if seen.lost and seen.frame is not None and seen.step not in found.steps and not seen.known:
+        found.keep(seen.frame, seen.step)
     return found
 
 
-def _walk(atoms: Atoms, trajectory: Trajectory, found: Walk) -> None:
-    from ase import units
-
-    settings, seen = trajectory.settings, _Seen()
-    limits = _Limits(trajectory, len(atoms))
-    motion = _motion(atoms, trajectory)
+def _walk(atoms: Atoms, trajectory: Trajectory, found: Walk, seen: _Seen) -> None:
+    settings = trajectory.settings
+    limits, begun = _Limits(trajectory, len(atoms)), settings.equilibration
+    rng = np.random.default_rng(trajectory.random_seed)
+    motion: Integrator = equilibrating(atoms, settings, trajectory.temperature_at(0), rng)
     for step in range(1, settings.steps + 1):
-        if step == settings.equilibration + 1:
-            motion.set_friction(settings.friction / units.fs)
-        if step > settings.equilibration and isinstance(trajectory.temperature, tuple):
-            motion.set_temperature(temperature_K=trajectory.temperature_at(step))
+        now = trajectory.temperature_at(step), trajectory.pressure_at(step)
+        if step == begun + 1:
+            motion = sampling(motion, settings, *now)
+            limits.begin(atoms)
+        if step > begun:
+            steer(motion, settings.ensemble, *now)
         motion.step()
         problem = limits.problem(atoms, step)
-        if problem is None and step > settings.equilibration and trajectory.watch is not None:
+        if problem is None and step > begun and trajectory.watch is not None:
             problem = _look(atoms, step, trajectory.watch, seen, found)
         if problem is not None:
             found.ended = f"{problem}, at step {step}"
             return
         found.done = step
-        if step > settings.equilibration and step % settings.interval == 0 and not seen.known:
+        if step > begun:
+            found.energies.append(float(atoms.get_potential_energy()))
+        if step > begun and step % settings.interval == 0 and not seen.known:
             found.keep(from_atoms(atoms), step)
+
+
+def _decorrelate(found: Walk, trajectory: Trajectory) -> None:
+    """Measure the autocorrelation time, if that is wanted and there is anything to measure."""
+    settings, energies = trajectory.settings, np.array(found.energies)
+    found.spacing = settings.interval
+    if not settings.decorrelate or len(energies) < 2:
+        return
+    found.autocorrelation = autocorrelation_time(
+        detrended(energies) if trajectory.is_ramp else energies
+    )
+    found.thin(max(settings.interval, math.ceil(found.autocorrelation)))
 
 
 @dataclass
 class _Seen:
-    """What the watch saw last: a frame below sigma_hi, its step, and whether the model knows it."""
+    """What the watch saw last: a frame below sigma_hi, its step, whether the model knows it, and whether
+    it was lost after that.
+    """
 
     frame: Configuration | None = None
     step: int = 0
     known: bool = False
+    lost: bool = False
 
 
 def _look(atoms: Atoms, step: int, watch: Watch, seen: _Seen, found: Walk) -> str | None:
-    """Look at sigma, if it is time; a reason to end, the last good frame being kept then."""
+    """Look at sigma, if it is time; a reason to end."""
     if step % watch.every:
         return None
     sigma = watch.sigma(atoms)
     found.looks += 1
     found.largest_sigma = max(sigma, found.largest_sigma or 0.0)
     if watch.is_lost(sigma):
-        if seen.frame is not None and seen.step not in found.steps and not seen.known:
-            found.keep(seen.frame, seen.step)
+        seen.lost = True
         return f"sigma {sigma:.3g} eV/A, above sigma_hi {watch.sigma_hi:.3g}"
     seen.frame, seen.step, seen.known = from_atoms(atoms), step, watch.is_known(sigma)
     found.looks_in_window += not seen.known
@@ -145,42 +203,32 @@ def _look(atoms: Atoms, step: int, watch: Watch, seen: _Seen, found: Walk) -> st
 
 
 class _Limits:
-    """What one trajectory is measured by: pieces it began with, hottest temperature (K)."""
+    """What one trajectory is measured by: pieces it began with, hottest temperature (K), and, once the
+    equilibration is over, its volume (A^3) and total energy (eV).
+    """
 
     def __init__(self, trajectory: Trajectory, atoms: int) -> None:
         self.settings, self.checks = trajectory.settings, trajectory.checks
         self.pieces = pieces_of(trajectory.start, self.checks)
         highest = max(trajectory.temperature_at(step) for step in (0, self.settings.steps))
         self.hottest = hottest_temperature(highest, atoms, self.checks)
+        self.volume = self.energy = 0.0
+
+    def begin(self, atoms: Atoms) -> None:
+        """Where the sampling begins."""
+        if self.settings.ensemble == "npt":
+            self.volume = float(atoms.get_volume())
+        if self.settings.ensemble == "nve":
+            self.energy = float(atoms.get_total_energy())
 
     def problem(self, atoms: Atoms, step: int) -> str | None:
         """What is wrong with the frame at a step."""
-        hottest = self.hottest if step > self.settings.equilibration else None
-        problem = motion_problem(atoms, self.checks, hottest)
+        sampled = step > self.settings.equilibration
+        problem = motion_problem(atoms, self.checks, self.hottest if sampled else None)
+        if problem is None and sampled and self.settings.ensemble == "npt":
+            problem = volume_problem(atoms, self.checks, self.volume)
+        if problem is None and sampled and self.settings.ensemble == "nve":
+            problem = drift_problem(atoms, self.checks, self.energy)
         if problem is None and step % self.settings.interval == 0:
             problem = geometry_problem(from_atoms(atoms), self.checks, self.pieces)
         return problem
-
-
-def _motion(atoms: Atoms, trajectory: Trajectory) -> Langevin:
-    """Langevin dynamics from Maxwell-Boltzmann velocities without overall motion or rotation."""
-    from ase import units
-    from ase.md.langevin import Langevin
-    from ase.md.velocitydistribution import Stationary, ZeroRotation
-
-    rng = np.random.default_rng(trajectory.random_seed)
-    beginning = trajectory.temperature_at(0)
-    widths = np.sqrt(atoms.get_masses() * units.kB * beginning)
-    atoms.set_momenta(widths[:, None] * rng.standard_normal((len(atoms), 3)))
-    if len(atoms) > 1:
-        Stationary(atoms)
-        if not atoms.pbc.any():
-            ZeroRotation(atoms)
-    return Langevin(
-        atoms,
-        trajectory.settings.timestep * units.fs,
-        temperature_K=beginning,
-        friction=trajectory.settings.equilibration_friction / units.fs,
-        fixcm=False,
-        rng=rng,
-    )

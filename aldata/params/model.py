@@ -39,7 +39,7 @@ VERBS = tuple(SETTINGS)
 BEHAVIOUR: dict[str, int] = {
     "seed": 2,
     "noise": 1,
-    "explore": 2,
+    "explore": 3,
     "describe": 2,
     "acquire": 5,
     "label": 3,

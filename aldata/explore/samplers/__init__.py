@@ -8,7 +8,7 @@ from typing import Any
 from aldata.explore.samplers.displacements import check_starts, displacements
 from aldata.explore.samplers.finding import Context, Finding, Sampler
 from aldata.explore.samplers.imported import check_file, imported
-from aldata.explore.samplers.molecular_dynamics import molecular_dynamics
+from aldata.explore.samplers.molecular_dynamics import check_volume, molecular_dynamics
 
 SAMPLERS: dict[str, Sampler[Any]] = {
     "molecular_dynamics": molecular_dynamics,
@@ -20,6 +20,7 @@ SAMPLERS: dict[str, Sampler[Any]] = {
 CHECKS: dict[str, Callable[[Any, Context], None]] = {
     "displacements": check_starts,
     "imported": check_file,
+    "molecular_dynamics": check_volume,
 }
 """What can be known to be wrong before any sampler works, by sampler: each raises one clear error."""
 

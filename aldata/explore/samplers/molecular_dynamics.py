@@ -1,12 +1,14 @@
-"""Langevin trajectories that the model's own uncertainty watches."""
+"""Trajectories that the model's own uncertainty watches."""
 
 from __future__ import annotations
 
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
 
+from aldata.errors import InvalidInput
 from aldata.explore.samplers.finding import Context, Finding, spawned
 from aldata.explore.settings import MolecularDynamics, Threshold
 from aldata.explore.trajectories import Trajectory, Walk, walk
@@ -14,17 +16,19 @@ from aldata.explore.watching import Watch
 
 
 def molecular_dynamics(settings: MolecularDynamics, context: Context, seed: int) -> list[Finding]:
-    """Trajectories from the starting points, every (temperature, replica) one job.
+    """Trajectories from the starting points, every (temperature, pressure, replica) one job.
 
     Each has its own random seed, spawned from `seed`; starts are drawn without repetition as long as
     there are enough. A trajectory that leaves no frame is a finding too: why it ended.
     """
-    count = len(settings.temperatures) * settings.replicas
+    states = list(product(settings.temperatures, settings.pressures or [0.0]))
+    count = len(states) * settings.replicas
     watch = watch_of(settings, context)
     jobs = [
         Trajectory(
             start=context.starts[row],
-            temperature=settings.temperatures[index // settings.replicas],
+            temperature=states[index // settings.replicas][0],
+            pressure=states[index // settings.replicas][1],
             random_seed=spawned(seed, index),
             settings=settings,
             checks=context.checks,
@@ -35,6 +39,21 @@ def molecular_dynamics(settings: MolecularDynamics, context: Context, seed: int)
     ]
     walks: list[Walk] = context.run(walk, jobs)
     return [_finding(job, found) for job, found in zip(jobs, walks, strict=True)]
+
+
+def check_volume(settings: MolecularDynamics, context: Context) -> None:
+    """Raise InvalidInput for a barostat on what has no volume."""
+    periodic = np.array([frame.pbc.all() for frame in context.starts], dtype=bool)
+    if settings.ensemble != "npt" or periodic.all():
+        return
+    first = context.starts.ids[int(np.argmin(periodic))]
+    raise InvalidInput(
+        f"{int((~periodic).sum())} of {len(periodic)} starting points are not periodic in all three "
+        f"directions, the first one {first[:8]}",
+        where="explore.samplers: molecular_dynamics, ensemble: npt",
+        expected="cells: a molecule has no volume that a pressure could change",
+        next_step="ensemble: nvt, or begin with structures that have a cell",
+    )
 
 
 def watch_of(settings: MolecularDynamics, context: Context) -> Watch | None:
@@ -68,13 +87,18 @@ def _finding(job: Trajectory, found: Walk) -> Finding:
     watch, count = job.watch, len(found.frames)
     record: dict[str, Any] = {
         "sampler": job.settings.name,
+        "ensemble": job.settings.ensemble,
         "temperature": list(t) if isinstance(t := job.temperature, tuple) else t,
         "random_seed": job.random_seed,
         "steps": found.done,
         "asked_steps": job.settings.steps,
         "ended": found.ended,
         "start": job.start.id,
+        "autocorrelation_steps": found.autocorrelation,
+        "spacing": found.spacing,
     }
+    if job.settings.ensemble == "npt":
+        record["pressure"] = list(p) if isinstance(p := job.pressure, tuple) else p
     if watch is not None:
         record |= {
             "sigma_lo": watch.sigma_lo,

@@ -9,11 +9,15 @@ from pydantic import Field, model_validator
 from aldata.explore.settings.sampling import Sampling
 
 Temperature = Annotated[float, Field(gt=0)]
+Pressure = Annotated[float, Field(ge=-100, le=1000)]
 Threshold = Literal["calibration"] | Annotated[float, Field(gt=0)] | None
+
+SLOW = 20
+"""Time steps in the period of a piston that is integrated without blowing up."""
 
 
 class MolecularDynamics(Sampling):
-    """Langevin dynamics on the model's mean: how many trajectories, how long, what is kept of them."""
+    """Dynamics on the model's mean: how many trajectories, how long, what is kept of them."""
 
     name: Literal["molecular_dynamics"] = Field(
         default="molecular_dynamics", description="the sampler"
@@ -24,11 +28,32 @@ class MolecularDynamics(Sampling):
         description="thermostat temperatures (K); [from, to] rises or falls linearly after the "
         "equilibration",
     )
-    replicas: int = Field(default=2, ge=1, description="trajectories per temperature")
+    ensemble: Literal["nvt", "npt", "nve"] = Field(
+        default="nvt",
+        description="nvt: Langevin dynamics; npt: the volume of the cell, not its shape, moves too; nve: "
+        "no thermostat after the equilibration",
+    )
+    pressures: list[Pressure | tuple[Pressure, Pressure]] = Field(
+        default=[],
+        description="pressures of npt (GPa), each with each temperature; [from, to] rises or falls "
+        "linearly after the equilibration. None stated: 0",
+    )
+    replicas: int = Field(default=2, ge=1, description="trajectories per temperature and pressure")
     steps: int = Field(default=500, ge=1, description="steps of a trajectory")
     timestep: float = Field(default=0.5, gt=0, le=5, description="time step (fs)")
     friction: float = Field(default=0.02, gt=0, le=1, description="Langevin friction (1/fs)")
-    interval: int = Field(default=10, ge=1, description="steps between two candidates")
+    barostat_time: float = Field(
+        default=200.0,
+        gt=0,
+        description="period in which the volume of npt swings, and settles, at a bulk modulus of 100 GPa; "
+        "softer cells take longer (fs)",
+    )
+    interval: int = Field(default=10, ge=1, description="least steps between two candidates")
+    decorrelate: bool = Field(
+        default=True,
+        description="no two candidates of a trajectory closer than the autocorrelation time of its "
+        "potential energy, if that is longer than `interval`",
+    )
     equilibration: int = Field(default=50, ge=0, description="steps dropped at the start")
     equilibration_friction: float = Field(
         default=0.2, gt=0, le=1, description="Langevin friction of these steps (1/fs)"
@@ -53,6 +78,13 @@ class MolecularDynamics(Sampling):
             raise ValueError(
                 f"steps ({self.steps}) must be at least equilibration + interval "
                 f"({self.equilibration + self.interval}), or nothing is kept"
+            )
+        if self.pressures and self.ensemble != "npt":
+            raise ValueError(f"pressures need ensemble: npt, not {self.ensemble}")
+        if self.ensemble == "npt" and self.barostat_time < SLOW * self.timestep:
+            raise ValueError(
+                f"barostat_time ({self.barostat_time:g}) must be at least {SLOW} time steps of "
+                f"{self.timestep:g} fs"
             )
         low, high = self.sigma_lo, self.sigma_hi
         if isinstance(low, float) and isinstance(high, float) and low >= high:

@@ -22,6 +22,16 @@ class Checks(Record):
     max_force: float = Field(
         default=30.0, gt=0, description="largest force on an atom after equilibration (eV/A)"
     )
+    max_energy_drift: float = Field(
+        default=0.02,
+        gt=0,
+        description="change of the total energy allowed without a thermostat, ensemble nve (eV/atom)",
+    )
+    max_volume_factor: float = Field(
+        default=1.5,
+        gt=1,
+        description="volume allowed under a barostat, over the start's; and the start's over it (1)",
+    )
     fragment_factor: float | None = Field(
         default=1.5,
         gt=1,
