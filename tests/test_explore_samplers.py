@@ -245,6 +245,9 @@ def test_below_sigma_lo_nothing_is_a_candidate(context: Context) -> None:
     findings = SAMPLERS["molecular_dynamics"](unknown, context, 0)
     assert all(found.record["looks"] == found.record["looks_in_window"] > 0 for found in findings)
     assert [len(found.frames) for found in findings] == [6, 6]
+    for found in findings:  # every candidate was looked at, and knows what was seen
+        seen = context.alpha * sigmas(context, found.frames)
+        np.testing.assert_allclose(found.sigmas, seen, rtol=1e-4)
 
 
 def test_a_sigma_that_is_not_a_number_is_lost(checkpoint: Checkpoint) -> None:

@@ -74,7 +74,7 @@ class Trajectory:
 
 @dataclass(eq=False, kw_only=True)
 class Walk:
-    """What a trajectory gave: kept frames and their steps, steps done, and why it ended.
+    """What a trajectory gave: kept frames with their steps and sigmas, steps done, and why it ended.
 
     energies (eV) of every step after the equilibration, and spacing: the least number of steps between two
     kept frames that follows from them. largest_sigma (eV/A), looks and looks_in_window tell what the
@@ -83,6 +83,7 @@ class Walk:
 
     frames: list[Configuration] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
+    sigmas: list[float] = field(default_factory=list)
     done: int = 0
     ended: str = COMPLETED
     energies: list[float] = field(default_factory=list)
@@ -92,10 +93,11 @@ class Walk:
     looks: int = 0
     looks_in_window: int = 0
 
-    def keep(self, frame: Configuration, step: int) -> None:
-        """One more candidate."""
+    def keep(self, frame: Configuration, step: int, sigma: float) -> None:
+        """One more candidate; sigma (eV/A) is NaN where nobody looked."""
         self.frames.append(frame)
         self.steps.append(step)
+        self.sigmas.append(sigma)
 
     def thin(self, spacing: int) -> None:
         """Leave out frames that are closer than `spacing` steps to the one before."""
@@ -105,6 +107,7 @@ class Walk:
                 kept.append(row)
         self.frames = [self.frames[row] for row in kept]
         self.steps = [self.steps[row] for row in kept]
+        self.sigmas = [self.sigmas[row] for row in kept]
         self.spacing = spacing
 
 
@@ -133,7 +136,7 @@ def walk(trajectory: Trajectory) -> Walk:
         found.ended = f"the calculator failed ({type(problem).__name__}: {problem!s:.200})"
     _decorrelate(found, trajectory)
     if seen.lost and seen.frame is not None and seen.step not in found.steps and not seen.known:
-        found.keep(seen.frame, seen.step)
+        found.keep(seen.frame, seen.step, seen.sigma)
     return found
 
 
@@ -160,7 +163,7 @@ def _walk(atoms: Atoms, trajectory: Trajectory, found: Walk, seen: _Seen) -> Non
         if step > begun:
             found.energies.append(float(atoms.get_potential_energy()))
         if step > begun and step % settings.interval == 0 and not seen.known:
-            found.keep(from_atoms(atoms), step)
+            found.keep(from_atoms(atoms), step, seen.sigma if seen.step == step else math.nan)
 
 
 def _decorrelate(found: Walk, trajectory: Trajectory) -> None:
@@ -177,12 +180,13 @@ def _decorrelate(found: Walk, trajectory: Trajectory) -> None:
 
 @dataclass
 class _Seen:
-    """What the watch saw last: a frame below sigma_hi, its step, whether the model knows it, and whether
-    it was lost after that.
+    """What the watch saw last: a frame below sigma_hi, its step and sigma, whether the model knows it, and
+    whether it was lost after that.
     """
 
     frame: Configuration | None = None
     step: int = 0
+    sigma: float = math.nan
     known: bool = False
     lost: bool = False
 
@@ -197,7 +201,8 @@ def _look(atoms: Atoms, step: int, watch: Watch, seen: _Seen, found: Walk) -> st
     if watch.is_lost(sigma):
         seen.lost = True
         return f"sigma {sigma:.3g} eV/A, above sigma_hi {watch.sigma_hi:.3g}"
-    seen.frame, seen.step, seen.known = from_atoms(atoms), step, watch.is_known(sigma)
+    seen.frame, seen.step, seen.sigma = from_atoms(atoms), step, sigma
+    seen.known = watch.is_known(sigma)
     found.looks_in_window += not seen.known
     return None
 

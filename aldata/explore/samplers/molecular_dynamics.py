@@ -114,4 +114,5 @@ def _finding(job: Trajectory, found: Walk) -> Finding:
         temperatures=[job.temperature_at(step) for step in found.steps],
         kinds=["dynamics"] * count,
         parents=[job.start.id] * count,
+        sigmas=found.sigmas,
     )
