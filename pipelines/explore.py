@@ -39,8 +39,8 @@ def explore(stage: Stage) -> None:
     candidates = propose(first, settings, stage.random_seed, context)
     records = candidates.attributes["trajectories"]
     for record in records:
-        if "file" in record:
-            stage.note(Path(record["file"]))
+        for file in record.get("files", [record["file"]] if "file" in record else []):
+            stage.note(Path(file))
     stage.facts["candidates"] = len(candidates)
     stage.facts["ended"] = [record["ended"] for record in records]
     stage.write(candidates)

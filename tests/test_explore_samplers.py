@@ -28,9 +28,11 @@ from aldata.explore import (
     Checks,
     Context,
     Displacements,
+    EndPoint,
     ExploreSettings,
     Imported,
     MolecularDynamics,
+    ReactionPath,
     Watch,
     committee_mean,
     explore,
@@ -85,7 +87,16 @@ def settings_of(name: str, context: Context) -> Any:
         "molecular_dynamics": DYNAMICS,
         "displacements": Displacements(frames=7),
         "imported": pinned(context),
+        "reaction_path": path_of(context),
     }[name]
+
+
+def path_of(context: Context, **changes: Any) -> ReactionPath:
+    """Between two frames of the pool: ethanol, displaced at random."""
+    given = pinned(context)
+    ends = [EndPoint(file=given.file, sha256=given.sha256, index=index) for index in (0, -1)]
+    short = {"images": 5, "steps": 3, "neighbours": 2, "displacement": 0.02}
+    return ReactionPath(start=ends[0], end=ends[1], **{**short, **changes})
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -102,7 +113,8 @@ def test_every_sampler_repeats_itself_and_says_how_it_went(name: str, context: C
         columns = (found.steps, found.temperatures, found.kinds, found.parents)
         assert [len(column) for column in columns] == [n] * 4
         assert set(found.kinds) <= set(KINDS)
-        assert set(found.parents) <= {NO_HASH, *context.starts.ids}
+        known = {NO_HASH, *context.starts.ids, *(frame.id for frame in found.frames)}
+        assert set(found.parents) <= known
         for frame in found.frames:
             assert np.isfinite(frame.positions).all()
             assert closest_contact(frame) >= context.checks.min_distance_factor
@@ -294,5 +306,17 @@ def test_how_it_went_is_told_in_numbers() -> None:
         "stable_share": 0.6,
         "window_share": 0.5,
         "lost": 1,
+        "bands": 0,
+        "bands_converged": 0,
+        "barrier_meV": None,
     }
     assert explored(records[2:])["stable_share"] is None
+    band = {
+        "sampler": "reaction_path",
+        "converged": False,
+        "barrier": 0.4,
+        "ended": "not converged",
+    }
+    found = explored([*records, band, {**band, "converged": True, "barrier": 0.3}])
+    assert found["trajectories"] == 2
+    assert (found["bands"], found["bands_converged"], found["barrier_meV"]) == (2, 1, 400.0)

@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     for row in (seed_row(project), *rows):
         if row["failures"]:
             print(f"  {row['name']}: {_by_class(row['failures'])}")
-    for line in (*verdicts(rows), *leaks(rows)):
+    for line in (*verdicts(rows), *leaks(rows), *bands(rows)):
         print("  " + line)
     for name, count in taint.items():
         print(
@@ -148,6 +148,17 @@ def leaks(rows: list[dict[str, Any]]) -> list[str]:
         "that were learned from"
         for name, found in (tested[-1] if tested else {}).items()
         if found.get("near_copies")
+    ]
+
+
+def bands(rows: list[dict[str, Any]]) -> list[str]:
+    """What the bands of each generation came to on its parent's model, in words."""
+    found = [(row["name"], row["metrics"].get("explore", {})) for row in rows if row["metrics"]]
+    return [
+        f"{name}: barrier {explore['barrier_meV']:.3g} meV by its parent's model; "
+        f"{explore['bands_converged']} of {explore['bands']} bands converged"
+        for name, explore in found
+        if explore.get("barrier_meV") is not None
     ]
 
 

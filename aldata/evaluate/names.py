@@ -88,6 +88,9 @@ EXPLORE: dict[str, Metric] = {
     "stable_share": Metric("1", "share of their steps that they lived to do"),
     "window_share": Metric("1", "share of the looks at sigma that found it in the trust window"),
     "lost": Metric("1", "trajectories that ended above sigma_hi"),
+    "bands": Metric("1", "bands between two configurations"),
+    "bands_converged": Metric("1", "those whose forces came below fmax in their steps"),
+    "barrier_meV": Metric("meV", "highest image of the first band above its start, by the parent"),
 }
 """How the generation's exploration on its parent's model went."""
 

@@ -6,9 +6,11 @@ from aldata.explore.settings import (
     FOLDER,
     Checks,
     Displacements,
+    EndPoint,
     ExploreSettings,
     Imported,
     MolecularDynamics,
+    ReactionPath,
 )
 from aldata.explore.trajectories import Trajectory, Walk, walk
 from aldata.explore.watching import Watch
@@ -19,10 +21,12 @@ __all__ = [
     "Checks",
     "Context",
     "Displacements",
+    "EndPoint",
     "ExploreSettings",
     "Finding",
     "Imported",
     "MolecularDynamics",
+    "ReactionPath",
     "Trajectory",
     "Walk",
     "Watch",

@@ -32,11 +32,19 @@ def propose(
     """
     if not context.checkpoint.is_null:
         return explore(settings, seed, context)
+    check(settings, context)  # of those that wait for a model, too
     able = [sampler for sampler in settings.samplers if sampler.name in WITHOUT_MODEL]
     if able:
         return explore(settings.model_copy(update={"samplers": able}), seed, context)
     checkpoint = context.checkpoint.digest
     return Candidates.from_arrays(first.arrays, {**first.attributes, "checkpoint": checkpoint})
+
+
+def check(settings: ExploreSettings, context: Context) -> None:
+    """Raise the error of the first sampler that is known to be unable to work (`CHECKS`)."""
+    for sampler in settings.samplers:
+        if sampler.name in CHECKS:
+            CHECKS[sampler.name](sampler, context)
 
 
 def committee_mean(checkpoint: Checkpoint) -> Calculator:
@@ -53,16 +61,14 @@ def explore(settings: ExploreSettings, seed: int, context: Context) -> Candidate
     series of draws, with `sampler`, `ended` and what else the sampler knows. The same arguments give the
     same candidates, however `context.run` spreads the jobs.
 
-    What can be known to be wrong with a sampler is looked at before any of them works (`CHECKS`).
+    What can be known to be wrong with a sampler is looked at before any of them works: see `check`.
 
     Raises InvalidInput if there are no starting points, or if nothing at all was found, with why: a
     sampler that finds nothing does not stop the others.
     """
     if len(context.starts) == 0:
         raise InvalidInput("there is no configuration to start from", where="explore")
-    for sampler in settings.samplers:
-        if sampler.name in CHECKS:
-            CHECKS[sampler.name](sampler, context)
+    check(settings, context)
     findings: list[Finding] = []
     for place, sampler in enumerate(settings.samplers):
         own = seed if place == 0 else spawned(seed, OTHERS + place)

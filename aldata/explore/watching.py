@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.conversion import from_atoms
-from aldata.artifacts.frames import Configuration, as_configurations
+from aldata.artifacts.frames import Configuration, Float, as_configurations
 from aldata.potentials.uncertainty import UncertaintySettings
 
 if TYPE_CHECKING:
@@ -47,8 +48,26 @@ class Watch:
         return self.sigma_lo is not None and sigma < self.sigma_lo
 
     def _predicted(self, frame: Configuration) -> float:
-        from aldata.potentials.uncertainty import predict
+        return float(sigmas_of([frame], self.checkpoint, self.uncertainty, 1.0)[0][0])
 
-        found = predict(self.checkpoint, as_configurations([frame]), self.uncertainty)
-        traces = np.trace(found.force_covariance, axis1=1, axis2=2)
-        return float(np.sqrt(traces.max()))
+
+def sigmas_of(
+    frames: Sequence[Configuration],
+    checkpoint: Checkpoint,
+    uncertainty: UncertaintySettings,
+    alpha: float,
+) -> tuple[Float, Float]:
+    """Sigma of each frame as above, and the largest length of a force that the model predicts.
+
+    Both have the shape (frame,) and are in eV/A.
+    """
+    from aldata.potentials.uncertainty import predict
+
+    if not frames:
+        return np.zeros(0), np.zeros(0)
+    found = predict(checkpoint, as_configurations(list(frames)), uncertainty)
+    firsts = found.offsets[:-1]
+    traces = np.trace(found.force_covariance, axis1=1, axis2=2)
+    sigmas = alpha * np.sqrt(np.maximum.reduceat(traces, firsts))
+    forces = np.maximum.reduceat(np.linalg.norm(found.forces, axis=1), firsts)
+    return sigmas, forces

@@ -2,7 +2,9 @@
 
 from aldata.explore.settings.displacing import Displacements, Swaps, Vacancies, VolumeScan
 from aldata.explore.settings.dynamics import MolecularDynamics, Threshold
-from aldata.explore.settings.importing import FOLDER, Imported
+from aldata.explore.settings.files import FOLDER
+from aldata.explore.settings.importing import Imported
+from aldata.explore.settings.paths import EndPoint, ReactionPath
 from aldata.explore.settings.plan import OF_SAMPLERS, ExploreSettings, Sampler
 from aldata.explore.settings.sampling import Checks
 
@@ -11,9 +13,11 @@ __all__ = [
     "OF_SAMPLERS",
     "Checks",
     "Displacements",
+    "EndPoint",
     "ExploreSettings",
     "Imported",
     "MolecularDynamics",
+    "ReactionPath",
     "Sampler",
     "Swaps",
     "Threshold",

@@ -9,10 +9,14 @@ from pydantic import Field
 from aldata.explore.settings.displacing import Displacements
 from aldata.explore.settings.dynamics import MolecularDynamics
 from aldata.explore.settings.importing import Imported
+from aldata.explore.settings.paths import ReactionPath
 from aldata.explore.settings.sampling import Checks, Sampling
 from aldata.records import Record
 
-Sampler = Annotated[MolecularDynamics | Displacements | Imported, Field(discriminator="name")]
+Sampler = Annotated[
+    MolecularDynamics | Displacements | ReactionPath | Imported,
+    Field(discriminator="name"),
+]
 
 OF_SAMPLERS: tuple[type[Sampling], ...] = get_args(get_args(Sampler)[0])
 """The settings of every sampler, for the page that describes them."""
