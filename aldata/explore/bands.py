@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ase.calculators.calculator import Calculator, all_changes
 
 from aldata.artifacts.conversion import from_atoms, to_atoms
 from aldata.artifacts.frames import Configuration, Float
@@ -21,6 +20,7 @@ from aldata.explore.trajectories import COMPLETED
 
 if TYPE_CHECKING:
     from ase import Atoms
+    from ase.calculators.calculator import Calculator
     from ase.mep import NEB
 
 NEAR = 4.0
@@ -65,29 +65,6 @@ class Path:
         return float(self.energies[-1] - self.energies[0]) if len(self.energies) else None
 
 
-class Remembering(Calculator):  # type: ignore[misc]
-    """One calculator for many images, of which each remembers its results: an optimiser asks thrice."""
-
-    implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
-
-    def __init__(self, shared: Calculator) -> None:
-        super().__init__()
-        self.shared = shared
-
-    def calculate(
-        self,
-        atoms: Atoms | None = None,
-        properties: Any = ("energy",),
-        system_changes: Any = all_changes,
-    ) -> None:
-        """Ask the shared calculator."""
-        super().calculate(atoms, properties, system_changes)
-        self.results = {
-            "forces": self.shared.get_forces(self.atoms),
-            "energy": self.shared.get_potential_energy(self.atoms),
-        }
-
-
 def relaxed(band: Band) -> Path:
     """Relax a band between fixed ends, for at most `steps` steps.
 
@@ -96,6 +73,8 @@ def relaxed(band: Band) -> Path:
     fails, says so in `ended` and keeps the images it had.
     """
     from ase.mep import NEB
+
+    from aldata.explore.remembering import Remembering
 
     settings = band.settings
     images = _interpolated(band)
