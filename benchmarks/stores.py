@@ -19,7 +19,8 @@ count; what writes, in time that passes:
 * memory: the largest resident set of the reading process over what it had before it opened the store
   (of mapped files it counts the pages that were touched, which the system may take back).
 
-Then the same frames in 100 generations: time to open, to take a batch and to scan, over those of one.
+Then the same frames in 100 generations: time to open (the first time, when every data set is read whole,
+and later), to take a batch and to scan, over those of one.
 Targets are ratios within the run.
 """
 
@@ -197,7 +198,9 @@ def step_union(name: str, frames: int, folder: Path) -> dict[str, Any]:
             "generations:\n" + "".join(lines) if lines else "generations: {}\n"
         )
         opening = lambda root=root, last=last: aldata.open("labels", last, root=root)  # noqa: E731
+        began = time.process_time()
         rng, opened = np.random.default_rng(0), opening()
+        result[f"first {generations}"] = time.process_time() - began
         assert len(opened) == frames
         result[f"open {generations}"] = median(opening)
         result[f"batch {generations}"] = median(
