@@ -26,7 +26,7 @@ from pathlib import Path
 
 import torch
 import yaml
-from study.rounds import described_pool, rounds, start
+from study.rounds import described_pool, read_lines, rounds, start
 from study.systems import SYSTEMS
 from study.tables import cost, curves_in, needed, table
 
@@ -64,13 +64,16 @@ def compute(given: argparse.Namespace, folder: Path) -> None:
     system = SYSTEMS[given.system]
     changes = {name: yaml.safe_load(value) for name, value in (s.split("=") for s in given.set)}
     suffix = "".join(f"+{change}" for change in given.set)
+    count = given.rounds or system.rounds
     for seed in given.seeds:
+        paths = {name: folder / f"{name}{suffix}-{seed}.jsonl" for name in given.strategies}
+        paths = {name: path for name, path in paths.items() if len(read_lines(path)) <= count}
+        if not paths:
+            continue
         world = system.make(seed, given.data)
         described = described_pool(system, world)
-        for strategy in given.strategies:
-            run = start(system, world, strategy, changes, described)
-            path = folder / f"{strategy}{suffix}-{seed}.jsonl"
-            rounds(run, path, given.rounds or system.rounds)
+        for strategy, path in paths.items():
+            rounds(start(system, world, strategy, changes, described), path, count)
 
 
 def main() -> None:
@@ -79,7 +82,7 @@ def main() -> None:
     folder = given.folder / given.system
     if not given.only_table:
         compute(given, folder)
-    system, curves = SYSTEMS[given.system], curves_in(folder, given.seeds)
+    system, curves = SYSTEMS[given.system], curves_in(folder, given.seeds, given.rounds)
     found = "\n".join([table(system, curves), needed(system, curves), cost(curves)])
     print(found)
     if given.table:

@@ -1,5 +1,6 @@
 """acquire: the contract of every strategy, the probe, and what each strategy is for."""
 
+from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations
 from typing import Any
@@ -587,6 +588,24 @@ class TestInformation:
             counts[STRATEGIES["permuted"].pick(whole, 2, rng, AcquireSettings()).rows] += 1
         chi2 = (np.square(counts - 60) / 60).sum() / (1 - 2 / 10)
         assert chi2 < 27.9  # 99.9 % of chi-squared with 9 degrees of freedom
+
+    def test_whole_runs_of_the_null_are_uniform_whatever_the_default_thinks_of_a_frame(
+        self,
+    ) -> None:
+        # probe first, then what it left, then a second round without what is known: as in a study
+        whole, counts, runs = pool(frames=20), np.zeros(20), 150
+        place = {identity: row for row, identity in enumerate(whole.candidates.ids)}
+        settings = AcquireSettings(strategy="permuted", batch=4, probe=0.25, screen=1)
+        for run in range(runs):
+            first = acquire(whole, settings, 100 * run + 1).ids
+            second = acquire(
+                replace(whole, known_ids=frozenset(first)), settings, 100 * run + 2
+            ).ids
+            assert len({*first, *second}) == 8
+            counts[[place[identity] for identity in [*first, *second]]] += 1
+        expected = runs * 8 / 20
+        chi2 = (np.square(counts - expected) / expected).sum() * 19 / 20 / (1 - 8 / 20)
+        assert chi2 < 43.8  # 99.9 % of chi-squared with 19 degrees of freedom
 
 
 class TestConditions:

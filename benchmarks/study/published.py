@@ -31,7 +31,7 @@ from aldata.potentials import Architecture
 from aldata.train import TrainSettings
 from study.worlds import Path1D, System, World
 
-TEST = 150
+TEST = 100
 """Frames of each of acetylacetone's two test sets that a world is measured on."""
 FIRST = 15
 SILICON_FIRST, SILICON_TEST = 10, 16
@@ -172,26 +172,28 @@ ACETYLACETONE_MEASURES = {
 BALANCED = System(
     title="acetylacetone, balanced pool (1,000 frames, half at 300 K and half at 600 K)",
     species=[1, 6, 8],
-    training=_training(400, 5),
+    training=_training(400, 4),
     noise=NOT_MEASURED,
     batch=15,
     probe=2,
-    rounds=4,
+    rounds=3,
     rare=("600 K",),
     measures=ACETYLACETONE_MEASURES,
     make=balanced,
+    screen=80,
 )
 REDUNDANT = System(
     title="acetylacetone, redundant pool (450 frames at 300 K, 50 at 600 K)",
     species=[1, 6, 8],
-    training=_training(400, 5),
+    training=_training(400, 4),
     noise=NOT_MEASURED,
     batch=15,
     probe=2,
-    rounds=4,
+    rounds=3,
     rare=("600 K",),
     measures=ACETYLACETONE_MEASURES,
     make=redundant,
+    screen=80,
 )
 SILICON = System(
     title="silicon (AIMD and elastic frames with 6 vacancies and 3 surfaces)",
@@ -200,7 +202,7 @@ SILICON = System(
     noise=NOT_MEASURED,
     batch=8,
     probe=1,
-    rounds=4,
+    rounds=3,
     rare=("Vacancy", "Surface"),
     measures={
         "forces_rare": "forces, vacancies and surfaces (meV/A)",

@@ -83,13 +83,11 @@ class Run:
 
     def ask(self, number: int) -> list[str]:
         """One selection by the function that the loop uses: ids, those of the probe first."""
-        settings = AcquireSettings(
-            strategy=self.strategy,
-            batch=self.system.batch,
-            probe=self.system.probe / self.system.batch,
-            screen=self.system.screen,
-            **self.changes,
-        )
+        # the null's scores decide nothing: they need not be exact
+        screen = 1 if self.strategy == "permuted" else self.system.screen
+        chosen = {"strategy": self.strategy, "batch": self.system.batch, "screen": screen}
+        share = self.system.probe / self.system.batch
+        settings = AcquireSettings(**{**chosen, "probe": share, **self.changes})
         found = acquire(self._pool(number, settings), settings, 100 * self.world.seed + number)
         self.facts = {
             **found.attributes["facts"],

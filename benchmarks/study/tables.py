@@ -16,11 +16,13 @@ from study.worlds import System
 REFERENCE = "random"
 
 
-def curves_in(folder: Path, seeds: Sequence[int] | None = None) -> list[Curve]:
-    """The runs of a folder, as the learning curves that experiments have."""
+def curves_in(
+    folder: Path, seeds: Sequence[int] | None = None, most: int | None = None
+) -> list[Curve]:
+    """The runs of a folder up to round `most`, as the learning curves that experiments have."""
     found = []
     for path in sorted(folder.glob("*.jsonl")):
-        lines = read_lines(path)
+        lines = read_lines(path)[: None if most is None else most + 1]
         if lines and (seeds is None or lines[0]["seed"] in seeds):
             first = lines[0]
             found.append(
