@@ -111,3 +111,22 @@ def test_a_ledger_that_cannot_be_written_is_named(
         blocked.unlink()
     assert code == 1
     assert found["ledger"]["good"] is False
+
+
+def test_i_pi_is_looked_for_where_a_sampler_needs_it(
+    project: Project,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one = Project(tmp_path / "project")
+    shutil.copytree(project.root, one.root)
+    monkeypatch.chdir(one.root)
+    assert "ipi" not in findings(capsys)[1]
+    one.set({"generations.g000.explore": {"samplers": [{"name": "path_integral"}]}})
+    assert findings(capsys)[1]["ipi"]["good"]
+    monkeypatch.setattr("aldata.explore.ipi.find_spec", lambda name: None)
+    code, found = findings(capsys)
+    assert code == 1
+    assert found["ipi"]["said"].endswith("i-PI is not installed")
+    assert found["ipi"]["fix"] == "pip install 'aldata[path_integrals]'"

@@ -32,6 +32,7 @@ from aldata.explore import (
     ExploreSettings,
     Imported,
     MolecularDynamics,
+    PathIntegral,
     ReactionPath,
     Watch,
     committee_mean,
@@ -88,6 +89,9 @@ def settings_of(name: str, context: Context) -> Any:
         "displacements": Displacements(frames=7),
         "imported": pinned(context),
         "reaction_path": path_of(context),
+        "path_integral": PathIntegral(
+            beads=4, kept_beads=2, steps=12, equilibration=2, interval=3, timestep=0.1
+        ),
     }[name]
 
 

@@ -18,6 +18,8 @@ from aldata.artifacts.geometry_files import read_geometries
 from aldata.cli.project import Project, program
 from aldata.errors import AldataError, InvalidParameters
 from aldata.execution import ClusterSettings
+from aldata.explore import ExploreSettings
+from aldata.explore.ipi import require_ipi
 from aldata.label import ORACLES, Finding, finding_of, inspect_oracle, isolated_atoms
 from aldata.label.oracles import environments
 from aldata.label.oracles.place import Place
@@ -127,10 +129,25 @@ def _of_project(run: bool) -> Iterator[Finding]:
         yield finding_of("params.yaml", problem)
         return
     yield Finding("params.yaml", True, f"{len(parameters.generations)} generations planned")
+    yield from _of_samplers(parameters)
     numbers = sorted({int(n) for c in structures for n in c.numbers})
     asked = [*structures, *isolated_atoms(numbers)]
     choice = parameters.oracle
     yield from inspect_oracle(choice.name, choice.settings, asked, run, choice.version_policy)
+
+
+def _of_samplers(parameters: params.Parameters) -> Iterator[Finding]:
+    """What the samplers of the plan need beside aldata itself."""
+    settings = [parameters.settings_of("explore", name) for name in parameters.in_order()]
+    plans = [parameters.explore, *(s for s in settings if isinstance(s, ExploreSettings))]
+    if all(one.name != "path_integral" for plan in plans for one in plan.samplers):
+        return
+    try:
+        require_ipi("explore.samplers: path_integral")
+    except AldataError as problem:
+        yield finding_of("ipi", problem)
+    else:
+        yield Finding("ipi", True, version("ipi"))
 
 
 def _ledger(project: Project) -> Finding:

@@ -10,6 +10,7 @@ from aldata.explore.settings import (
     ExploreSettings,
     Imported,
     MolecularDynamics,
+    PathIntegral,
     ReactionPath,
 )
 from aldata.explore.trajectories import Trajectory, Walk, walk
@@ -26,6 +27,7 @@ __all__ = [
     "Finding",
     "Imported",
     "MolecularDynamics",
+    "PathIntegral",
     "ReactionPath",
     "Trajectory",
     "Walk",

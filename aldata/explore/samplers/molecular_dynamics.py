@@ -10,7 +10,7 @@ import numpy as np
 
 from aldata.errors import InvalidInput
 from aldata.explore.samplers.finding import Context, Finding, spawned
-from aldata.explore.settings import MolecularDynamics, Threshold
+from aldata.explore.settings import MolecularDynamics, PathIntegral, Threshold
 from aldata.explore.trajectories import Trajectory, Walk, walk
 from aldata.explore.watching import Watch
 
@@ -35,7 +35,7 @@ def molecular_dynamics(settings: MolecularDynamics, context: Context, seed: int)
             calculator=partial(context.calculator, context.checkpoint),
             watch=watch,
         )
-        for index, row in enumerate(_drawn_rows(len(context.starts), count, seed))
+        for index, row in enumerate(drawn_rows(len(context.starts), count, seed))
     ]
     walks: list[Walk] = context.run(walk, jobs)
     return [_finding(job, found) for job, found in zip(jobs, walks, strict=True)]
@@ -56,7 +56,7 @@ def check_volume(settings: MolecularDynamics, context: Context) -> None:
     )
 
 
-def watch_of(settings: MolecularDynamics, context: Context) -> Watch | None:
+def watch_of(settings: MolecularDynamics | PathIntegral, context: Context) -> Watch | None:
     """What follows sigma during a run; None where it is switched off, or there is no threshold yet."""
     stated = context.thresholds
     high = _threshold(settings.sigma_hi, stated.sigma_hi if stated else None)
@@ -77,7 +77,8 @@ def _threshold(setting: Threshold, calibrated: float | None) -> float | None:
     return calibrated if setting == "calibration" else setting
 
 
-def _drawn_rows(starts: int, count: int, seed: int) -> list[int]:
+def drawn_rows(starts: int, count: int, seed: int) -> list[int]:
+    """Starting points of so many trajectories, drawn without repetition as long as there are enough."""
     rng = np.random.default_rng(seed)
     rounds = [rng.permutation(starts) for _ in range(-(-count // starts))]
     return [int(row) for row in np.concatenate(rounds)[:count]]

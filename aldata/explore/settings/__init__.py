@@ -6,6 +6,7 @@ from aldata.explore.settings.files import FOLDER
 from aldata.explore.settings.importing import Imported
 from aldata.explore.settings.paths import EndPoint, ReactionPath
 from aldata.explore.settings.plan import OF_SAMPLERS, ExploreSettings, Sampler
+from aldata.explore.settings.quanta import PathIntegral
 from aldata.explore.settings.sampling import Checks
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "ExploreSettings",
     "Imported",
     "MolecularDynamics",
+    "PathIntegral",
     "ReactionPath",
     "Sampler",
     "Swaps",

@@ -10,11 +10,12 @@ from aldata.explore.settings.displacing import Displacements
 from aldata.explore.settings.dynamics import MolecularDynamics
 from aldata.explore.settings.importing import Imported
 from aldata.explore.settings.paths import ReactionPath
+from aldata.explore.settings.quanta import PathIntegral
 from aldata.explore.settings.sampling import Checks, Sampling
 from aldata.records import Record
 
 Sampler = Annotated[
-    MolecularDynamics | Displacements | ReactionPath | Imported,
+    MolecularDynamics | Displacements | ReactionPath | PathIntegral | Imported,
     Field(discriminator="name"),
 ]
 
