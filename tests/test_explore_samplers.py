@@ -25,6 +25,7 @@ from aldata.errors import InvalidInput, InvalidParameters
 from aldata.evaluate import explored
 from aldata.explore import (
     SAMPLERS,
+    BiasedDynamics,
     Checks,
     Context,
     Displacements,
@@ -61,7 +62,7 @@ def serial(function: Callable[[Any], Any], jobs: Any) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def checkpoint() -> Checkpoint:
-    return untrained(members=4)
+    return informed(untrained(members=4), [ethanol(k) for k in range(4)])
 
 
 @pytest.fixture
@@ -86,6 +87,9 @@ def settings_of(name: str, context: Context) -> Any:
     """Settings of each sampler; a new one needs an entry here."""
     return {
         "molecular_dynamics": DYNAMICS,
+        "biased_dynamics": BiasedDynamics(
+            **{k: v for k, v in DYNAMICS.content().items() if k != "name"}
+        ),
         "displacements": Displacements(frames=7),
         "imported": pinned(context),
         "reaction_path": path_of(context),

@@ -54,6 +54,7 @@ SAMPLERS = (
     "swap",
     "reaction_path",
     "path_integral",
+    "biased_dynamics",
 )
 """What proposed a candidate. Stores hold the position in this list: it only grows."""
 

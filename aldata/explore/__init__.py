@@ -4,6 +4,7 @@ from aldata.explore.proposals import committee_mean, explore, propose
 from aldata.explore.samplers import SAMPLERS, Context, Finding
 from aldata.explore.settings import (
     FOLDER,
+    BiasedDynamics,
     Checks,
     Displacements,
     EndPoint,
@@ -19,6 +20,7 @@ from aldata.explore.watching import Watch
 __all__ = [
     "FOLDER",
     "SAMPLERS",
+    "BiasedDynamics",
     "Checks",
     "Context",
     "Displacements",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aldata.explore.settings import MolecularDynamics
+from aldata.explore.settings import Dynamics
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -26,7 +26,7 @@ which no average depends on.
 
 
 def equilibrating(
-    atoms: Atoms, settings: MolecularDynamics, temperature: float, rng: np.random.Generator
+    atoms: Atoms, settings: Dynamics, temperature: float, rng: np.random.Generator
 ) -> Langevin:
     """Langevin dynamics with the friction of the equilibration, from Maxwell-Boltzmann velocities at
     `temperature` (K) without overall motion or rotation.
@@ -52,7 +52,7 @@ def equilibrating(
 
 
 def sampling(
-    before: Langevin, settings: MolecularDynamics, temperature: float, pressure: float
+    before: Langevin, settings: Dynamics, temperature: float, pressure: float
 ) -> Integrator:
     """What follows the equilibration, with the same atoms and random numbers; GPa."""
     from ase import units

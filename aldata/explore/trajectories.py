@@ -12,6 +12,7 @@ import numpy as np
 from aldata.artifacts.conversion import from_atoms, to_atoms
 from aldata.artifacts.frames import Configuration
 from aldata.explore.autocorrelation import autocorrelation_time, detrended
+from aldata.explore.biasing import gauge, settle
 from aldata.explore.checks import (
     drift_problem,
     geometry_problem,
@@ -21,7 +22,7 @@ from aldata.explore.checks import (
     volume_problem,
 )
 from aldata.explore.integrators import equilibrating, sampling, steer
-from aldata.explore.settings import Checks, MolecularDynamics
+from aldata.explore.settings import Checks, Dynamics
 from aldata.explore.watching import Watch
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Trajectory:
     start: Configuration
     temperature: Ramp
     random_seed: int
-    settings: MolecularDynamics
+    settings: Dynamics
     calculator: Callable[[], Calculator]
     pressure: Ramp = 0.0
     checks: Checks = field(default_factory=Checks)
@@ -77,8 +78,8 @@ class Walk:
     """What a trajectory gave: kept frames with their steps and sigmas, steps done, and why it ended.
 
     energies (eV) of every step after the equilibration, and spacing: the least number of steps between two
-    kept frames that follows from them. largest_sigma (eV/A), looks and looks_in_window tell what the
-    watch saw after the equilibration.
+    kept frames that follows from them. bias: its strength, None without one. largest_sigma (eV/A), looks
+    and looks_in_window tell what the watch saw after the equilibration.
     """
 
     frames: list[Configuration] = field(default_factory=list)
@@ -89,6 +90,7 @@ class Walk:
     energies: list[float] = field(default_factory=list)
     autocorrelation: float | None = None
     spacing: int = 1
+    bias: float | None = None
     largest_sigma: float | None = None
     looks: int = 0
     looks_in_window: int = 0
@@ -148,11 +150,14 @@ def _walk(atoms: Atoms, trajectory: Trajectory, found: Walk, seen: _Seen) -> Non
     for step in range(1, settings.steps + 1):
         now = trajectory.temperature_at(step), trajectory.pressure_at(step)
         if step == begun + 1:
+            found.bias = settle(atoms, settings)
             motion = sampling(motion, settings, *now)
             limits.begin(atoms)
         if step > begun:
             steer(motion, settings.ensemble, *now)
         motion.step()
+        if step <= begun:
+            gauge(atoms, settings, step)
         problem = limits.problem(atoms, step)
         if problem is None and step > begun and trajectory.watch is not None:
             problem = _look(atoms, step, trajectory.watch, seen, found)

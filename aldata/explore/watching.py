@@ -33,10 +33,12 @@ class Watch:
     sigma_hi: float | None
 
     def sigma(self, atoms: Atoms) -> float:
-        """Sigma of a frame whose forces have just been computed: the committee's costs nothing more."""
-        deviation = atoms.calc.results.get("force_deviation")
-        if self.uncertainty.method == "committee" and deviation is not None:
-            return self.alpha * float(deviation.max())
+        """Sigma of a frame whose forces have just been computed: the committee's costs nothing more, or
+        one more evaluation where a bias is in its forces.
+        """
+        known = "force_deviation" in atoms.calc.implemented_properties
+        if self.uncertainty.method == "committee" and known:
+            return self.alpha * float(atoms.calc.get_property("force_deviation", atoms).max())
         return self.alpha * self._predicted(from_atoms(atoms))
 
     def is_lost(self, sigma: float) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from aldata.explore.samplers.biased_dynamics import biased_dynamics, check_belief
 from aldata.explore.samplers.displacements import check_starts, displacements
 from aldata.explore.samplers.finding import Context, Finding, Sampler
 from aldata.explore.samplers.imported import check_file, imported
@@ -14,6 +15,7 @@ from aldata.explore.samplers.reaction_path import check_ends, reaction_path
 
 SAMPLERS: dict[str, Sampler[Any]] = {
     "molecular_dynamics": molecular_dynamics,
+    "biased_dynamics": biased_dynamics,
     "displacements": displacements,
     "reaction_path": reaction_path,
     "path_integral": path_integral,
@@ -27,6 +29,7 @@ CHECKS: dict[str, Callable[[Any, Context], object]] = {
     "path_integral": check_ipi,
     "imported": check_file,
     "molecular_dynamics": check_volume,
+    "biased_dynamics": check_belief,
 }
 """What can be known to be wrong before any sampler works, by sampler: each raises one clear error."""
 

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from aldata.errors import InvalidInput
 from aldata.explore.samplers.finding import Context, Finding, spawned
-from aldata.explore.settings import MolecularDynamics, PathIntegral, Threshold
+from aldata.explore.settings import Dynamics, MolecularDynamics, PathIntegral, Threshold
 from aldata.explore.trajectories import Trajectory, Walk, walk
 from aldata.explore.watching import Watch
 
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+
 
 def molecular_dynamics(settings: MolecularDynamics, context: Context, seed: int) -> list[Finding]:
+    """Trajectories on the model's mean, see `trajectories`."""
+    calculator = partial(context.calculator, context.checkpoint)
+    return trajectories(settings, context, seed, calculator, "dynamics")
+
+
+def trajectories(
+    settings: Dynamics,
+    context: Context,
+    seed: int,
+    calculator: Callable[[], Calculator],
+    kind: str,
+) -> list[Finding]:
     """Trajectories from the starting points, every (temperature, pressure, replica) one job.
 
     Each has its own random seed, spawned from `seed`; starts are drawn without repetition as long as
@@ -32,16 +48,16 @@ def molecular_dynamics(settings: MolecularDynamics, context: Context, seed: int)
             random_seed=spawned(seed, index),
             settings=settings,
             checks=context.checks,
-            calculator=partial(context.calculator, context.checkpoint),
+            calculator=calculator,
             watch=watch,
         )
         for index, row in enumerate(drawn_rows(len(context.starts), count, seed))
     ]
     walks: list[Walk] = context.run(walk, jobs)
-    return [_finding(job, found) for job, found in zip(jobs, walks, strict=True)]
+    return [_finding(job, found, kind) for job, found in zip(jobs, walks, strict=True)]
 
 
-def check_volume(settings: MolecularDynamics, context: Context) -> None:
+def check_volume(settings: Dynamics, context: Context) -> None:
     """Raise InvalidInput for a barostat on what has no volume."""
     periodic = np.array([frame.pbc.all() for frame in context.starts], dtype=bool)
     if settings.ensemble != "npt" or periodic.all():
@@ -50,13 +66,13 @@ def check_volume(settings: MolecularDynamics, context: Context) -> None:
     raise InvalidInput(
         f"{int((~periodic).sum())} of {len(periodic)} starting points are not periodic in all three "
         f"directions, the first one {first[:8]}",
-        where="explore.samplers: molecular_dynamics, ensemble: npt",
+        where=f"explore.samplers: {settings.name}, ensemble: npt",
         expected="cells: a molecule has no volume that a pressure could change",
         next_step="ensemble: nvt, or begin with structures that have a cell",
     )
 
 
-def watch_of(settings: MolecularDynamics | PathIntegral, context: Context) -> Watch | None:
+def watch_of(settings: Dynamics | PathIntegral, context: Context) -> Watch | None:
     """What follows sigma during a run; None where it is switched off, or there is no threshold yet."""
     stated = context.thresholds
     high = _threshold(settings.sigma_hi, stated.sigma_hi if stated else None)
@@ -84,7 +100,7 @@ def drawn_rows(starts: int, count: int, seed: int) -> list[int]:
     return [int(row) for row in np.concatenate(rounds)[:count]]
 
 
-def _finding(job: Trajectory, found: Walk) -> Finding:
+def _finding(job: Trajectory, found: Walk, kind: str) -> Finding:
     watch, count = job.watch, len(found.frames)
     record: dict[str, Any] = {
         "sampler": job.settings.name,
@@ -100,6 +116,8 @@ def _finding(job: Trajectory, found: Walk) -> Finding:
     }
     if job.settings.ensemble == "npt":
         record["pressure"] = list(p) if isinstance(p := job.pressure, tuple) else p
+    if found.bias is not None:
+        record["bias_strength"] = found.bias
     if watch is not None:
         record |= {
             "sigma_lo": watch.sigma_lo,
@@ -113,7 +131,7 @@ def _finding(job: Trajectory, found: Walk) -> Finding:
         frames=found.frames,
         steps=found.steps,
         temperatures=[job.temperature_at(step) for step in found.steps],
-        kinds=["dynamics"] * count,
+        kinds=[kind] * count,
         parents=[job.start.id] * count,
         sigmas=found.sigmas,
     )

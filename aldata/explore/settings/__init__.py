@@ -1,7 +1,7 @@
 """Settings of the exploration: a module per sampler, and `plan` for the list of them."""
 
 from aldata.explore.settings.displacing import Displacements, Swaps, Vacancies, VolumeScan
-from aldata.explore.settings.dynamics import MolecularDynamics, Threshold
+from aldata.explore.settings.dynamics import BiasedDynamics, Dynamics, MolecularDynamics, Threshold
 from aldata.explore.settings.files import FOLDER
 from aldata.explore.settings.importing import Imported
 from aldata.explore.settings.paths import EndPoint, ReactionPath
@@ -12,8 +12,10 @@ from aldata.explore.settings.sampling import Checks
 __all__ = [
     "FOLDER",
     "OF_SAMPLERS",
+    "BiasedDynamics",
     "Checks",
     "Displacements",
+    "Dynamics",
     "EndPoint",
     "ExploreSettings",
     "Imported",

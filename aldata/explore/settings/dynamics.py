@@ -16,12 +16,10 @@ SLOW = 20
 """Time steps in the period of a piston that is integrated without blowing up."""
 
 
-class MolecularDynamics(Sampling):
-    """Dynamics on the model's mean: how many trajectories, how long, what is kept of them."""
+class Dynamics(Sampling):
+    """Trajectories: how many, how long, what is kept of them."""
 
-    name: Literal["molecular_dynamics"] = Field(
-        default="molecular_dynamics", description="the sampler"
-    )
+    name: str
     temperatures: list[Temperature | tuple[Temperature, Temperature]] = Field(
         default=[300.0, 600.0],
         min_length=1,
@@ -90,3 +88,26 @@ class MolecularDynamics(Sampling):
         if isinstance(low, float) and isinstance(high, float) and low >= high:
             raise ValueError(f"sigma_lo ({low:g}) must be below sigma_hi ({high:g})")
         return self
+
+
+class MolecularDynamics(Dynamics):
+    """Dynamics on the model's mean: how many trajectories, how long, what is kept of them."""
+
+    name: Literal["molecular_dynamics"] = Field(
+        default="molecular_dynamics", description="the sampler"
+    )
+
+
+class BiasedDynamics(Dynamics):
+    """Dynamics drawn to where the model knows least: on its mean minus a multiple of the sigma of the
+    energy in its last layer.
+    """
+
+    name: Literal["biased_dynamics"] = Field(default="biased_dynamics", description="the sampler")
+    bias: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="mean size of the biasing force over that of the model's, as it was at the end of the "
+        "equilibration, which is without a bias (1)",
+    )

@@ -7,7 +7,7 @@ from typing import Annotated, get_args
 from pydantic import Field
 
 from aldata.explore.settings.displacing import Displacements
-from aldata.explore.settings.dynamics import MolecularDynamics
+from aldata.explore.settings.dynamics import BiasedDynamics, MolecularDynamics
 from aldata.explore.settings.importing import Imported
 from aldata.explore.settings.paths import ReactionPath
 from aldata.explore.settings.quanta import PathIntegral
@@ -15,7 +15,7 @@ from aldata.explore.settings.sampling import Checks, Sampling
 from aldata.records import Record
 
 Sampler = Annotated[
-    MolecularDynamics | Displacements | ReactionPath | PathIntegral | Imported,
+    MolecularDynamics | BiasedDynamics | Displacements | ReactionPath | PathIntegral | Imported,
     Field(discriminator="name"),
 ]
 
