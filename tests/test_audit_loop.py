@@ -267,6 +267,35 @@ def test_retract_shows_what_it_touches_then_rebuilds_from_there_and_can_be_revok
     assert f"is not the retraction {new.id}" in done.stderr
 
 
+@pytest.mark.slow
+def test_advance_obeys_a_retraction_from_the_next_generation_on(
+    grown: Project, copy_of: Callable[[Project], Project]
+) -> None:
+    project = copy_of(grown)
+    (retraction,) = retractions_of(project.root)
+    wrong = retracted_in(project)
+    history = {name: project.read(Checkpoint, name).digest for name in ("g000", "g001", "g001b")}
+    text = project.ok("aldata", "advance", "--parent", "g001")
+    assert f"g002 will obey retraction {retraction.id}" in text
+    manifest = project.read(Manifest, "g002")
+    assert manifest.parent is not None
+    assert manifest.parent.generation == "g001"
+    assert [item.call for item in manifest.retracted] == [wrong]
+    assert {name: project.read(Checkpoint, name).digest for name in history} == history
+    rows = {row["name"]: row for row in project.status()["generations"]}
+    assert {name: row["tainted"] for name, row in rows.items()} == {
+        "g000": 1, "g001": 1, "g001b": 1, "g002": 0,
+    }  # fmt: skip
+    graph = graph_of(project)
+    uses = {row["call"] for row in model(graph, audit.found_model(graph, "g002"))["calls"]}
+    assert wrong not in uses
+    assert uses == set(expected_uses(project, "g002", None))
+    project.commit("one more")
+    assert "will obey" not in project.ok("aldata", "advance", "--parent", "g002")
+    assert project.read(Manifest, "g003").retracted == []
+    assert wrong not in expected_uses(project, "g003", None)
+
+
 def test_why_tells_the_life_of_a_configuration(
     grown: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

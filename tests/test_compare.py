@@ -160,15 +160,24 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     git("commit", "-qm", "start")
     head = git("rev-parse", "HEAD")
 
-    def record(name: str, errors: list[float], **changes: Any) -> None:
+    def record(
+        name: str,
+        errors: list[float],
+        seconds: float = 5.0,
+        others: dict[str, float] | None = None,
+        **changes: Any,
+    ) -> None:
+        """seconds : cost of a call. others : further metrics, as multiples of the errors."""
         params.set_values(tmp_path / "params.yaml", changes)
         for place, generation in enumerate(GENERATIONS[: len(errors)]):
             folder = tmp_path / "generations" / generation / "record"
             folder.mkdir(parents=True, exist_ok=True)
             points = [
-                {"generation": GENERATIONS[k], "calls": 20 * (k + 1), METRIC: errors[k]}
+                {"generation": GENERATIONS[k], "calls": 20 * (k + 1), METRIC: errors[k],
+                 "oracle_seconds": seconds * 20 * (k + 1),
+                 **{name: factor * errors[k] for name, factor in (others or {}).items()}}
                 for k in range(place + 1)
-            ]
+            ]  # fmt: skip
             (folder / "history.json").write_text(json.dumps(points))
         git("add", ".")
         git("commit", "-qm", name)
@@ -233,6 +242,88 @@ def test_show_says_what_is_missing_and_not_alike(
     assert reached["s-max_variance-1"] == 60.0
     assert reached["cut"] is None
     assert {item["strategy"] for item in document["differences"]} == {"max_variance", "permuted"}
+
+
+def test_equal_cost_may_mean_equal_cpu_time(
+    recorded: Study, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A strategy that asks for large frames: better at equal calls, not at equal CPU time."""
+    for seed in (1, 2, 3):
+        same = {"acquire.strategy": "random", "random_seed": seed}
+        recorded(f"r{seed}", [320.0, 160.0, 80.0, 40.0 + seed], **same)
+        same |= {"acquire.strategy": "max_variance"}
+        recorded(f"v{seed}", [160.0, 80.0, 40.0 + seed, 30.0], 10.0, **same)
+    picture = tmp_path / "curves.svg"
+    assert main(["compare", "show"]) == 0
+    assert "max_variance is better" in capsys.readouterr().out
+    line = ["compare", "show", "--against", "seconds", "--target", "80"]
+    assert main([*line, "--plot", str(picture)]) == 0
+    text = capsys.readouterr().out
+    assert "after so many CPU s of the oracle" in text
+    assert "max_variance is worse: error +91 % against random" in text
+    assert main([*line, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["against"] == "seconds"
+    assert {r["experiment"]: r["seconds_to_reach"] for r in document["experiments"]} == {
+        "r1": 300.0, "r2": 300.0, "r3": 300.0, "v1": 400.0, "v2": 400.0, "v3": 400.0,
+    }  # fmt: skip
+    assert document["differences"][0]["calls"] == {"1": 400.0, "2": 400.0, "3": 400.0}
+    assert "CPU time of the oracle (s)" in picture.read_text()
+
+
+def test_several_test_sets_stand_side_by_side(
+    recorded: Study, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    hot, largest = "test_hot_forces_rmse_meV_per_A", "test_hot_forces_max_meV_per_A"
+    for seed in (1, 2, 3):
+        same = {"acquire.strategy": "random", "random_seed": seed}
+        recorded(f"r{seed}", [300.0, 100.0], others={hot: 2.0, largest: 9.0}, **same)
+        same |= {"acquire.strategy": "farthest_point"}
+        further = {hot: 1.0} if seed > 1 else {}
+        recorded(f"f{seed}", [300.0, 101.0 - 2 * (seed - 2)], others=further, **same)
+    picture = tmp_path / "curves.png"
+    assert main(["compare", "show", "--metric", "test_*", "--plot", str(picture)]) == 0
+    text = capsys.readouterr().out
+    table = [line.split() for line in text.splitlines() if line.startswith("random ")]
+    assert table[:2] == [
+        ["random", "g000", "20", "3", "300", "600", "2700"],
+        ["random", "g001", "40", "3", "100", "200", "900"],
+    ]
+    assert "(2)" in next(line for line in text.splitlines() if line.startswith("farthest_point"))
+    for metric in (METRIC, hot, largest):
+        assert f"\n{metric}\n" in text
+    assert "f1: does not report it" in text
+    assert "error -50 % against random, from 2 seeds" in text
+    assert "farthest_point: left out, one of the pair is missing: seed 1" in text
+    assert main(["compare", "show", "--metric", f"{METRIC},{hot}", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["comparisons"]
+    assert [(item["metric"], item["without"]) for item in found] == [(METRIC, []), (hot, ["f1"])]
+    assert main(["compare", "show", "--metric", "dipole_*"]) == 1
+    assert "there is no metric 'dipole_*'" in capsys.readouterr().err
+    assert main(["compare", "show", "--metric", "test_*", "--target", "3"]) == 1
+    assert "--target is in the unit of one metric" in capsys.readouterr().err
+
+
+def test_an_experiment_that_was_removed_is_missing_by_name(
+    recorded: Study, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """As `dvc exp remove` leaves it: its reference is gone."""
+    for seed in (1, 2, 3, 4):
+        for name in ("random", "permuted"):
+            values = {"acquire.strategy": name, "random_seed": seed}
+            recorded(f"s-{name}-{seed}", [300.0, 100.0 + seed], **values)
+    listed = subprocess.run(
+        ["git", "for-each-ref", "--format=%(refname)", "refs/exps/"],
+        check=True, capture_output=True, text=True,
+    ).stdout.split()  # fmt: skip
+    (gone,) = [name for name in listed if name.endswith("/s-random-2")]
+    subprocess.run(["git", "update-ref", "-d", gone], check=True)
+    assert main(["compare", "show"]) == 0
+    text = capsys.readouterr().out
+    assert "permuted: left out, one of the pair is missing: seed 2" in text
+    assert "3 seeds" in text
+    assert main(["compare", "show", "s-random-2", "s-permuted-2"]) == 1
+    assert "s-random-2" in capsys.readouterr().err
 
 
 def test_without_experiments_or_commits_the_next_step_is_named(

@@ -1,28 +1,70 @@
-"""A study as a user runs it: real `dvc exp run`, killed in the middle, and gone on with."""
+"""A study as a user runs it, on a fixed pool of labels: real `dvc exp run`, killed in the middle, gone on
+with by two commands at once, and with an experiment taken away.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
 from pathlib import Path
 
 import psutil
+from ase import Atoms
 from ase.build import bulk
-from projects import EMT_TEST, Project, made
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
+from projects import Project, made
 
-STUDY = ("compare", "run", "--strategies", "random,farthest_point", "--seeds", "2", "--jobs", "2")
+from aldata import digest
+from aldata.ledger import Ledger
+
+STUDY = ("compare", "run", "--strategies", "random,farthest_point", "--seeds", "2")
+NAMES = {f"study-{s}-{seed}" for s in ("random", "farthest_point") for seed in (1, 2)}
 
 TINY = {
-    "oracle": {"name": "emt", "settings": {}},
-    "explore.samplers.0.steps": 60,
     "train.members": 2,
     "train.steps": 10,
-    "acquire.batch": 4,
-    "seed.test": EMT_TEST,
+    "acquire.batch": 8,
+    "seed.test": None,
+    "evaluate.test_sets": {"held": "test_sets/held.xyz"},
 }
+
+
+def labelled(count: int, first: int) -> list[Atoms]:
+    """Displaced cells with energies and forces."""
+    frames = []
+    for seed in range(first, first + count):
+        cell = bulk("Au", "fcc", a=4.0, cubic=True)
+        cell.rattle(0.1, seed=seed)
+        cell.calc = EMT()
+        answer = {"energy": cell.get_potential_energy(), "forces": cell.get_forces()}
+        cell.calc = SinglePointCalculator(cell, **answer)
+        frames.append(cell)
+    return frames
+
+
+def fixed_pool(folder: Path) -> Project:
+    """A project that chooses among 24 labelled frames, and asks the file that has their labels."""
+    frames = labelled(24, 0)
+    write(folder / "cell.xyz", frames[0].copy())  # a replay answers for frames of its file alone
+    write(folder / "pool.xyz", frames)
+    pool = {
+        "name": "imported",
+        "file": "pools/pool.xyz",
+        "sha256": digest.of_file(folder / "pool.xyz"),
+    }
+    settings = {"file": "pools/pool.xyz", "source": "EMT", "isolated_energies": {"Au": 0.0}}
+    values = {"oracle": {"name": "replay", "settings": settings}, "explore.samplers": [pool]}
+    project = made(folder / "project", folder / "cell.xyz", {**TINY, **values}, generations=1)
+    (folder / "pool.xyz").rename(project.root / "pools" / "pool.xyz")
+    write(project.root / "test_sets" / "held.xyz", labelled(4, 100))
+    project.commit("the pool")
+    return project
 
 
 def children_of(root: Path) -> list[psutil.Process]:
@@ -37,16 +79,19 @@ def children_of(root: Path) -> list[psutil.Process]:
     return found
 
 
-def test_a_killed_study_goes_on_and_its_runs_share_the_ledger(tmp_path: Path) -> None:
-    cell = tmp_path / "cell.xyz"
-    bulk("Au", "fcc", a=4.0, cubic=True).write(cell)
-    project = made(tmp_path / "project", cell, TINY, generations=1)
-    study = subprocess.Popen(
-        ["aldata", *STUDY], cwd=project.root, env=project.environment(), stdout=subprocess.PIPE
+def started(project: Project, jobs: int) -> subprocess.Popen[str]:
+    command = ["aldata", *STUDY, "--jobs", str(jobs)]
+    return subprocess.Popen(
+        command, cwd=project.root, env=project.environment(), stdout=subprocess.PIPE, text=True
     )
+
+
+def test_strategies_share_a_fixed_pool_whatever_happens_to_the_study(tmp_path: Path) -> None:
+    project = fixed_pool(tmp_path)
+    study = started(project, jobs=2)
     assert study.stdout is not None
     for line in study.stdout:
-        if b"done after" in line:
+        if "done after" in line:
             break
     study.send_signal(signal.SIGKILL)
     study.wait()
@@ -57,34 +102,52 @@ def test_a_killed_study_goes_on_and_its_runs_share_the_ledger(tmp_path: Path) ->
     assert children_of(project.root) == []
     before = project.ended_calls()
 
-    text = project.ok("aldata", *STUDY)
-    assert "4 experiments, 0 of them there already" not in text
-    assert "aldata compare show" in text
-    names = set(project.ok("dvc", "exp", "list", "--name-only").split())
-    strategies = ("random", "farthest_point")
-    assert {f"study-{s}-{seed}" for s in strategies for seed in (1, 2)} <= names
+    both = [started(project, jobs=1) for _ in range(2)]
+    texts = [one.communicate()[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0], texts
+    assert all("aldata compare show" in text for text in texts)
+    assert not any("4 experiments, 0 of them there already" in text for text in texts)
+    done = re.findall(r"(study-\S+): done", "".join(texts))
+    assert sorted(done) == sorted(set(done)), "an experiment is run by one of them"
+    assert set(project.ok("dvc", "exp", "list", "--name-only").split()) >= NAMES
     assert set(before) <= set(project.ended_calls())
     _shares_the_ledger(project)
 
-    text = project.ok("aldata", *STUDY)
-    assert "4 experiments, 4 of them there already" in text
+    assert "4 experiments, 4 of them there already" in project.ok("aldata", *STUDY)
     shown = json.loads(project.ok("aldata", "compare", "show", "--json"))
-    assert len(shown["experiments"]) == 4
+    assert {run["experiment"] for run in shown["experiments"]} == NAMES
     assert not shown["unlike"]
     assert all(not run["missing"] for run in shown["experiments"])
     (difference,) = shown["differences"]
     assert difference["interval"]["seeds"] == 2
 
+    project.ok("dvc", "exp", "remove", "study-random-2")
+    text = project.ok("aldata", "compare", "show")
+    assert "farthest_point: left out, one of the pair is missing: seed 2" in text
+    assert "4 experiments, 3 of them there already" in project.ok("aldata", *STUDY)
+
 
 def _shares_the_ledger(project: Project) -> None:
-    """The calls of the ledger are the union of what the experiments asked for: none was repeated."""
-    asked: set[str] = set()
-    for name in project.ok("dvc", "exp", "list", "--name-only").split():
-        for generation in ("seed", "g000"):
-            path = f"{name}:generations/{generation}/record/calls.json"
-            text = project.ok("git", "show", _reference(project, path))
-            asked |= {call["call_id"] for call in json.loads(text)}
-    assert set(project.ended_calls()) == asked
+    """The calls of the ledger are the union of what the experiments asked for, each computed once."""
+    asked = {name: _asked(project, name) for name in NAMES}
+    union = set().union(*asked.values())
+    assert set(project.ended_calls()) == union
+    frames = {name: calls - set.intersection(*asked.values()) for name, calls in asked.items()}
+    assert len(union) < sum(map(len, asked.values())), "what two ask for is paid for once"
+    assert len(set(map(frozenset, frames.values()))) > 1
+    ledger = Ledger(project.root / ".aldata" / "ledger")
+    answered = [a for r in ledger.records() for a in r.attempts if a.outcome == "conclusive"]
+    assert len(answered) == len(union)
+
+
+def _asked(project: Project, name: str) -> set[str]:
+    """Calls that an experiment asked for."""
+    found: set[str] = set()
+    for generation in ("seed", "g000"):
+        path = f"{name}:generations/{generation}/record/calls.json"
+        text = project.ok("git", "show", _reference(project, path))
+        found |= {call["call_id"] for call in json.loads(text)}
+    return found
 
 
 def _reference(project: Project, path: str) -> str:

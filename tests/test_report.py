@@ -128,6 +128,63 @@ def test_a_large_project_is_thinned_and_says_so(grown: Project) -> None:
     assert any("not on the maps" in note for note in few["notes"])
 
 
+def test_all_generations_are_on_one_map(grown: Project, found: dict[str, Any]) -> None:
+    columns = found["overall"]
+    described = [aldata.open("descriptors", tip, root=grown.root) for tip in ("g001", "g001b")]
+    means: dict[str, Any] = {}
+    for frames in described:
+        taken = frames.take(None, ["row_size", "descriptor"])
+        parts = np.split(taken["descriptor"], np.cumsum(taken["row_size"])[:-1])
+        for identity, part in zip(frames.ids, parts, strict=True):
+            means.setdefault(identity[:8], part.mean(axis=0, dtype=np.float64))
+    assert sorted(columns["id"]) == sorted(means), "each configuration once"
+    assert set(columns["generation"]) == {"g000", "g001", "g001b"}
+    vectors = np.array([means[identity] for identity in columns["id"]])
+    centred = vectors - vectors.mean(axis=0)
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    for name, axis in (("x", axes[:, -1]), ("y", axes[:, -2])):
+        along = centred @ axis
+        scale = np.abs(along).max()
+        np.testing.assert_allclose(np.abs(columns[name]), np.abs(along), atol=1e-3 * scale)
+    labels = aldata.open("labels", "g001", root=grown.root)
+    roles = dict(zip([i[:8] for i in labels.ids], labels.quantity("role"), strict=True))
+    of = dict(zip(columns["id"], columns["group"], strict=True))
+    for identity in set(roles) & set(of):
+        assert of[identity] == {"train": 1, "valid": 1, "probe": 2}.get(roles[identity], 0)
+    assert set(columns["id"]) <= set(found["structures"]["ids"])
+    few = report.gathered(grown.root, Budget(overall=30))
+    assert len(few["overall"]["id"]) == 30
+    assert any("not on the map of all generations" in note for note in few["notes"])
+
+
+def test_a_past_version_and_an_experiment_can_be_reported(
+    grown: Project, tmp_path: Path, found: dict[str, Any]
+) -> None:
+    listed = grown.ok("git", "for-each-ref", "--format=%(refname)", "refs/exps/").split()
+    tip = next(name for name in listed if name.endswith("/chance"))
+    chance = report.gathered(grown.root, rev="chance")
+    assert chance["project"]["name"] == "project at chance"
+    recorded = json.loads(grown.ok("git", "show", f"{tip}:generations/g001/record/metrics.json"))
+    rows = {row["name"]: row for row in chance["generations"]}
+    assert rows["g001"]["metrics"] == recorded != grown.json("g001", "metrics")
+    assert rows["g001"]["strategy"] == "random"
+    assert chance["notes"] == []
+    assert chance["maps"]["g000"] == found["maps"]["g000"]
+    assert chance["maps"]["g001"] != found["maps"]["g001"]
+    assert {one["checkpoint"] for one in chance["lineages"]} != {
+        one["checkpoint"] for one in found["lineages"]
+    }
+    before = report.gathered(grown.root, rev="HEAD~1")
+    assert [row["name"] for row in before["generations"]] == ["seed", "g000", "g001"]
+    assert before["comparison"] is None  # experiments start from another commit
+    grown.ok("git", "clone", "--quiet", str(grown.root), str(tmp_path / "clone"))
+    there = report.gathered(tmp_path / "clone", rev="HEAD")
+    assert there["generations"][2]["metrics"] == found["generations"][2]["metrics"]
+    assert there["maps"] == {}
+    assert any("map.json, sigma_error.json, reliability.json of g000" in n for n in there["notes"])
+    assert any(note.startswith("No structures of the lineage") for note in there["notes"])
+
+
 def test_shares_are_even_and_use_what_there_is() -> None:
     assert shares([100, 3, 100], 43) == [20, 3, 20]
     assert shares([2, 3], 100) == [2, 3]
@@ -173,5 +230,9 @@ def test_the_command_writes_one_file_or_nothing(
     assert text.startswith("<!doctype html>")
     assert len(text) < 2e6
     assert list(tmp_path.iterdir()) == [target]
+    assert main(["report", "-o", str(target), "--rev", "chance"]) == 0
+    assert "project at chance" in target.read_text(encoding="utf-8")
+    assert main(["report", "-o", str(target), "--rev", "nothing"]) == 1
+    assert "nothing" in capsys.readouterr().err
     assert main(["report", "-o", str(tmp_path / "no" / "page.html")]) == 1
     assert "a folder that is there" in capsys.readouterr().err

@@ -69,6 +69,35 @@ def test_another_generation_can_be_looked_at(
     assert page.complaints() == []
 
 
+def test_the_map_of_all_generations_shows_every_point(
+    page: browser.Page, tmp_path: Path, document: dict[str, Any]
+) -> None:
+    opened(page, tmp_path / "report.html", document)
+    switch = "document.querySelector('#map input[type=checkbox]').click()"
+    count = "document.querySelectorAll('#map figure circle').length"
+    own, everything = len(document["maps"]["g001b"]["id"]), len(document["overall"]["id"])
+    assert own != everything
+    page.value(switch)
+    page.until(f"{count} >= {everything}")
+    pool = document["overall"]["group"].count(0)
+    assert page.value(f"document.querySelector('#map').textContent.includes('({pool})')")
+    page.value(switch)
+    page.until(f"!document.querySelector('#map').textContent.includes('pool ({pool})')")
+    assert page.complaints() == []
+
+
+def test_failures_that_are_not_listed_are_announced(
+    page: browser.Page, tmp_path: Path, document: dict[str, Any]
+) -> None:
+    failure = {"generation": "g000", "call": "ab" * 32, "status": "failed", "failure": "crashed",
+               "message": "no", "host": "node1"}  # fmt: skip
+    failures = {"counts": {"crashed": {"g000": 777}}, "total": 777, "calls": 600 * [failure]}
+    opened(page, tmp_path / "report.html", {**document, "failures": failures})
+    text = page.value("document.getElementById('failures').textContent")
+    assert "500 of 777 calls without a label are listed" in text
+    assert page.complaints() == []
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_is_wider_than_the_screen(
     page: browser.Page, tmp_path: Path, document: dict[str, Any], width: int

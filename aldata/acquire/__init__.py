@@ -1,7 +1,7 @@
 """Acquire: choose which candidates to ask the oracle about."""
 
 from aldata.acquire.belief import Belief, LastLayerBelief
-from aldata.acquire.plots import map_points, score_points
+from aldata.acquire.plots import map_points, plane, score_points
 from aldata.acquire.pool import Pool
 from aldata.acquire.selections import acquire
 from aldata.acquire.settings import AcquireSettings
@@ -17,5 +17,6 @@ __all__ = [
     "Strategy",
     "acquire",
     "map_points",
+    "plane",
     "score_points",
 ]

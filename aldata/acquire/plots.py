@@ -52,7 +52,7 @@ def map_points(pool: Pool, selection: Selection, most: int) -> Points:
             "configuration": identity[:SHOWN_ID],
         }
         for (x, y), group, (rank, score), identity in zip(
-            _plane(np.concatenate(parts)), groups, known, ids, strict=True
+            plane(np.concatenate(parts)), groups, known, ids, strict=True
         )
     ]
 
@@ -94,7 +94,7 @@ def _frame_means(described: Descriptors) -> Float:
     return np.asarray(sums / described.row_size[:, None])
 
 
-def _plane(vectors: Float) -> npt.NDArray[np.float64]:
+def plane(vectors: Float) -> npt.NDArray[np.float64]:
     """Coordinates (frame, 2) along the two largest principal components; 0 where there is only one."""
     centred = vectors - vectors.mean(axis=0)
     _, _, axes = np.linalg.svd(centred, full_matrices=False)

@@ -7,7 +7,7 @@ nothing of DVC is imported; what is not on this machine is reported as missing.
 from aldata.audit.calls import audit_calls
 from aldata.audit.graph import Graph, Recorded
 from aldata.audit.index import Index
-from aldata.audit.models import audit_model, found_model
+from aldata.audit.models import audit_model, found_model, version_at
 from aldata.audit.reach import Reached, reach
 from aldata.audit.selectors import KINDS, selected
 from aldata.audit.used import uses_of
@@ -26,4 +26,5 @@ __all__ = [
     "reach",
     "selected",
     "uses_of",
+    "version_at",
 ]

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from aldata import provenance
 from aldata.artifacts.layout import SEED
 from aldata.audit.graph import Graph, Manifest, Recorded, titles
 from aldata.audit.listing import UsedCalls
@@ -53,6 +54,22 @@ def found_model(graph: Graph, selector: str, version: str | None = None) -> Reco
         "digits of a checkpoint's digest, an MLflow run id, or a file of a model",
         next_step="aldata status; for another version of the project: --rev",
     )
+
+
+def version_at(graph: Graph, revision: str) -> str:
+    """Key of the version that a revision shows: its own, or that of the commit that last changed it.
+
+    Raises ProjectError for an unknown revision, InvalidInput for one before the first generation.
+    """
+    root = graph.index.root
+    commit = provenance.commit_of(root, revision)
+    if commit in graph.versions:
+        return commit
+    last = provenance.git(root, "log", "-1", "--format=%H", commit, "--", "dvc.lock", "generations")
+    key = (last or "").strip()
+    if key not in graph.versions:
+        raise InvalidInput("no generation was on record then", where=revision)
+    return key
 
 
 def _stamped(path: Path) -> str:

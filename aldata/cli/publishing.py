@@ -9,7 +9,6 @@ from pathlib import Path
 
 from aldata import audit
 from aldata.audit.publication import FORMATS, write_crate, write_prov
-from aldata.cli.audit.command import version_at
 from aldata.cli.project import Project
 from aldata.errors import InvalidInput
 
@@ -27,7 +26,7 @@ def export_provenance(project: Project, options: argparse.Namespace) -> int:
         )
     with audit.Index(project.root) as index:
         graph = audit.Graph(index)
-        version = None if options.rev is None else version_at(project.root, graph, options.rev)
+        version = None if options.rev is None else audit.version_at(graph, options.rev)
         record = audit.found_model(graph, options.generation, version)
         chain = graph.chain(str(record.manifest))[0]
         records = [graph.record_of(manifest, record) for manifest in chain]

@@ -15,6 +15,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("report.html"), metavar="FILE", help="the page"
     )
+    parser.add_argument(
+        "--rev", help="a git revision or DVC experiment instead of the files of now"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -22,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     project = Project.here()
     from aldata import report
 
-    document = report.gathered(project.root)
+    document = report.gathered(project.root, rev=options.rev)
     _write(options.output, report.page(document))
     size = options.output.stat().st_size / 1e6
     for note in document["notes"]:

@@ -18,6 +18,9 @@ from aldata import audit, provenance
 from aldata.cli.project import Project, environment, program
 from aldata.errors import LedgerError, ProjectError
 
+STDERR = 2
+"""Its descriptor: stdout is for the answer alone, also where Python's own streams are replaced."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the subcommands of `aldata reproduce` and their options."""
@@ -106,8 +109,8 @@ def _model(project: Project, options: argparse.Namespace) -> int:
         commit = _commit_of(project, record)
         with tempfile.TemporaryDirectory(prefix="aldata-reproduce-") as scratch:
             folder = options.into or Path(scratch) / "clone"
-            _rebuild(project, commit, record.generation, folder)
-            with audit.Index(folder) as fresh:
+            rebuilt = _rebuild(project, commit, record.generation, folder)
+            with audit.Index(rebuilt) as fresh:
                 artifacts, metrics = compare_generations(graph, record, audit.Graph(fresh))
     found |= {"commit": commit, "compared": artifacts, "metrics": metrics}
     found["far"] = [item for item in metrics if not _close(item, options.tolerance)]
@@ -127,9 +130,10 @@ def _commit_of(project: Project, record: audit.Recorded) -> str:
     )
 
 
-def _rebuild(project: Project, commit: str, generation: str, folder: Path) -> None:
+def _rebuild(project: Project, commit: str, generation: str, folder: Path) -> Path:
     """Clone the repository, without DVC's cache, and run its stages with the ledger of this project.
 
+    Returns the project's folder in the clone, which is another where it is a part of its repository.
     Calls that the ledger holds are not made again, and others are refused: git has the generation.
     """
     top = (provenance.git(project.root, "rev-parse", "--show-toplevel") or "").strip()
@@ -144,15 +148,14 @@ def _rebuild(project: Project, commit: str, generation: str, folder: Path) -> No
     (inside / ".aldata" / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     print(f"rebuilding {generation} of commit {commit[:12]} in {inside}", file=sys.stderr)
     _run([program("dvc"), "repro", f"record@{generation}"], inside)
+    return inside
 
 
 def _run(command: list[str], folder: Path) -> None:
     """Run a program, its output on stderr. Raises ProjectError when it fails."""
     unset = ("MLFLOW_TRACKING_URI", "DVC_ROOT")
     variables = {k: v for k, v in environment().items() if k not in unset}
-    code = subprocess.run(
-        command, cwd=folder, env=variables, stdout=sys.stderr, check=False
-    ).returncode
+    code = subprocess.run(command, cwd=folder, env=variables, stdout=STDERR, check=False).returncode
     if code != 0:
         raise ProjectError(
             f"'{' '.join(os.path.basename(part) for part in command[:3])}' failed",  # noqa: PTH119

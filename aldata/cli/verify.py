@@ -12,7 +12,6 @@ from aldata import audit
 from aldata.audit.verification import Findings, verify
 from aldata.audit.verification.outside import Tags
 from aldata.audit.versions import WORKSPACE, Version
-from aldata.cli.audit.command import version_at
 from aldata.cli.project import Project
 from aldata.errors import ProjectError
 
@@ -39,17 +38,15 @@ def run(options: argparse.Namespace) -> int:
     project = Project.here()
     with audit.Index(project.root) as index:
         graph = audit.Graph(index)
-        found = verify(
-            graph, _versions(project, graph, options), project.ledger, partial(_tags, project)
-        )
+        found = verify(graph, _versions(graph, options), project.ledger, partial(_tags, project))
     print(json.dumps(found.content(), indent=1) if options.json else _page(found))
     return 1 if found.broken or (found.missing and not options.allow_missing) else 0
 
 
-def _versions(project: Project, graph: audit.Graph, options: argparse.Namespace) -> list[Version]:
+def _versions(graph: audit.Graph, options: argparse.Namespace) -> list[Version]:
     if options.all:
         return list(graph.versions.values())
-    key = WORKSPACE if options.rev is None else version_at(project.root, graph, options.rev)
+    key = WORKSPACE if options.rev is None else audit.version_at(graph, options.rev)
     return [graph.versions[key]]
 
 

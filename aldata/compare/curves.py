@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -16,6 +17,13 @@ from aldata.params import Parameters, parse
 
 VARIED = ("acquire.strategy", "random_seed")
 """What the experiments of a study may differ in."""
+
+AGAINST = {"calls": "calls", "seconds": "oracle_seconds"}
+"""What a learning curve can be drawn against, and the column of it: calls, or CPU time of the oracle."""
+
+
+NO_METRICS = ("generation", "parent", "strategy", *AGAINST.values())
+"""Columns of a learning curve that say where a point is, not how good."""
 
 
 @dataclass(frozen=True)
@@ -35,31 +43,55 @@ class Curve:
     missing: tuple[str, ...]
     settings: dict[str, str]
 
-    def values(self, metric: str) -> list[tuple[int, float]]:
-        """(calls in all, value) of every generation that reports the metric.
+    def values(self, metric: str, against: str = "calls") -> list[tuple[float, float]]:
+        """(cost so far, value) of every generation that reports the metric; cost as in `AGAINST`.
 
         Raises InvalidInput when no generation knows a metric of this name.
         """
-        if self.points and not any(metric in point for point in self.points):
+        if self.points and not self.knows(metric):
             known = sorted({name for point in self.points for name in point} - {"generation"})
             raise InvalidInput(
                 f"there is no metric '{metric}'",
                 where=f"experiment {self.experiment}",
                 expected=f"one of: {', '.join(known)}",
             )
-        pairs = [(point["calls"], point.get(metric)) for point in self.points]
-        return [(int(calls), float(value)) for calls, value in pairs if value is not None]
+        pairs = [(point.get(AGAINST[against]), point.get(metric)) for point in self.points]
+        return [(float(x), float(y)) for x, y in pairs if x is not None and y is not None]
+
+    def knows(self, metric: str) -> bool:
+        """Whether one of its generations reports the metric."""
+        return any(metric in point for point in self.points)
 
 
-def experiments(root: Path) -> list[str]:
-    """Names of the DVC experiments that start from the current commit, in alphabetical order."""
-    head, _ = provenance.head_of(root)
+def experiments(root: Path, commit: str | None = None) -> list[str]:
+    """Names of the DVC experiments that start from a commit, the current one by default, in order."""
+    head = commit or provenance.head_of(root)[0]
     if head is None:
         return []
     listed = provenance.git(
         root, "for-each-ref", "--format=%(refname)", f"refs/exps/{head[:2]}/{head[2:]}/"
     )
     return sorted(name.rsplit("/", 1)[1] for name in (listed or "").split())
+
+
+def metrics_of(curves: Sequence[Curve], patterns: Sequence[str]) -> list[str]:
+    """Metrics of the curves by name or by pattern (`test_*_forces_*`), in the order of the curves.
+
+    Raises InvalidInput for a pattern that no curve has a metric for.
+    """
+    known = dict.fromkeys(name for curve in curves for point in curve.points for name in point)
+    numbers = [name for name in known if name not in NO_METRICS]
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        matching = fnmatch.filter(numbers, pattern)
+        if not matching and numbers:
+            raise InvalidInput(
+                f"there is no metric '{pattern}'",
+                where="--metric",
+                expected=f"one of: {', '.join(sorted(numbers))}; or a pattern like 'test_*_forces_*'",
+            )
+        found |= dict.fromkeys(matching or [pattern])
+    return list(found)
 
 
 def curves_of(root: Path, names: Sequence[str], generation: str | None = None) -> list[Curve]:

@@ -32,28 +32,28 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """A strategy against the reference: error relative to the reference's at equal calls, minus 1.
+    """A strategy against the reference: error relative to the reference's at equal cost, minus 1.
 
-    Negative is better. missing : seeds that only one of the two has, with its calls at the end or not.
-    calls : the number of calls per seed at which they are compared.
+    Negative is better. missing : seeds that only one of the two has, with its cost at the end or not.
+    calls : the calls (or CPU seconds) per seed at which they are compared.
     """
 
     strategy: str
     reference: str
     interval: Interval | None
-    calls: dict[int, int]
+    calls: dict[int, float]
     missing: tuple[int, ...]
 
 
-def at_calls(values: Sequence[tuple[int, float]], calls: float) -> float | None:
-    """The error after so many calls, between generations by straight line; None outside the curve."""
-    if not values or not values[0][0] <= calls <= values[-1][0]:
+def at_calls(values: Sequence[tuple[float, float]], cost: float) -> float | None:
+    """The error after so many calls (or CPU s), by straight line; None outside the curve."""
+    if not values or not values[0][0] <= cost <= values[-1][0]:
         return None
-    return float(np.interp(calls, [x for x, _ in values], [y for _, y in values]))
+    return float(np.interp(cost, [x for x, _ in values], [y for _, y in values]))
 
 
-def calls_to_reach(values: Sequence[tuple[int, float]], target: float) -> float | None:
-    """Calls after which the error stays at or below the target, by straight line; None if it does not.
+def calls_to_reach(values: Sequence[tuple[float, float]], target: float) -> float | None:
+    """Calls (or CPU s) after which the error stays within the target, by straight line, or None.
 
     A curve that goes under and comes back has not reached it: the model that is kept is the last one.
     """
@@ -66,9 +66,11 @@ def calls_to_reach(values: Sequence[tuple[int, float]], target: float) -> float 
     return x0 + (x1 - x0) * (y0 - target) / (y0 - y1)
 
 
-def differences(curves: Sequence[Curve], metric: str, reference: str) -> list[Difference]:
-    """Every strategy against `reference`, seed by seed, at the largest number of calls both have."""
-    runs = {(curve.strategy, curve.seed): curve.values(metric) for curve in curves}
+def differences(
+    curves: Sequence[Curve], metric: str, reference: str, against: str = "calls"
+) -> list[Difference]:
+    """Every strategy against `reference`, seed by seed, at the largest cost that both have."""
+    runs = {(curve.strategy, curve.seed): curve.values(metric, against) for curve in curves}
     strategies = sorted({curve.strategy for curve in curves} - {reference})
     found = []
     for strategy in strategies:

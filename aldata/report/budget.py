@@ -17,12 +17,14 @@ class Budget:
 
     points : frames on the maps of all generations together, beside the picks, which all are shown.
     atoms : of the structures that can be looked at; the picks' come first. residuals : atoms on the plots
-    of sigma against error. calls : picks that are listed, and calls without a label.
+    of sigma against error. overall : frames on the map of all generations. calls : picks that are listed,
+    and calls without a label.
     """
 
     points: int = 30_000
     atoms: int = 300_000
     residuals: int = 10_000
+    overall: int = 2_000
     calls: int = 10_000
 
 

@@ -13,12 +13,12 @@ METRICS = ("test_forces_rmse_meV_per_A", "probe_forces_rmse_meV_per_A")
 REFERENCE = "random"
 
 
-def comparison(root: Path) -> dict[str, Any] | None:
-    """Learning curves of the DVC experiments and what they allow to say; None where there are none.
+def comparison(root: Path, commit: str | None = None) -> dict[str, Any] | None:
+    """Learning curves of the DVC experiments of a commit, by default the current one; None without any.
 
     points : (calls in all, error) of each generation. Raises as `compare.curves_of` does.
     """
-    curves = compare.curves_of(root, compare.experiments(root))
+    curves = compare.curves_of(root, compare.experiments(root, commit))
     if not curves:
         return None
     points = [point for curve in curves for point in curve.points]

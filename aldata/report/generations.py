@@ -2,28 +2,59 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from aldata.artifacts.layout import SEED, path_of, record_path
+from aldata.errors import DamagedArtifact, ProjectError
 from aldata.params import Parameters
 from aldata.store import Tree
 
 Row = dict[str, Any]
+
+PLOTS = ("map", "sigma_error", "reliability")
+"""Documents that no record has."""
 
 MESSAGE = 400
 """Characters of an oracle's message that the page shows."""
 
 
 def document_of(tree: Tree, generation: str, name: str) -> Any:
-    """A JSON artifact of a generation; None where there is none (yet)."""
+    """A JSON artifact of a generation, or its copy on record; None where there is neither.
+
+    Raises DamagedArtifact for one of now that cannot be read.
+    """
     path = path_of(generation, name)
-    return tree.json(path) if tree.holds(path) else None
+    if tree.holds(path):
+        try:
+            return tree.json(path)
+        except DamagedArtifact:
+            if not tree.version:
+                raise
+    return record_of(tree, generation, name)
 
 
 def record_of(tree: Tree, generation: str, name: str) -> Any:
-    """A document that only the record has; None where there is none (yet)."""
+    """A document as git recorded it; None where there is none (yet)."""
     path = record_path(generation, name)
-    return tree.json(path) if tree.holds(path) else None
+    try:
+        return json.loads(tree.text(path))
+    except (OSError, ProjectError):
+        return None
+    except ValueError as problem:
+        raise DamagedArtifact(f"cannot be read ({problem})", where=f"{path}") from problem
+
+
+def not_fetched(tree: Tree, names: list[str]) -> list[str]:
+    """Plots that a past version has and this machine has not."""
+    lines = []
+    for name in names:
+        paths = [path_of(name, plot) for plot in PLOTS]
+        gone = [p for p in paths if tree.holds(p) and document_of(tree, name, p.stem) is None]
+        if gone:
+            files = ", ".join(path.name for path in gone)
+            lines.append(f"Not here: {files} of {name}. To fetch them: dvc fetch --all-commits")
+    return lines
 
 
 def generation_rows(tree: Tree, parameters: Parameters) -> list[Row]:

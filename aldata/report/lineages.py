@@ -27,17 +27,18 @@ LINK = (
 )
 
 
-def lineages(root: Path, newest: list[str]) -> list[dict[str, Any]]:
+def lineages(root: Path, newest: list[str], rev: str | None) -> list[dict[str, Any]]:
     """Of each of these generations: the chain, calls by use, and what is not on record."""
     if not newest:
         return []
     with audit.Index(root) as index:
         graph = audit.Graph(index)
-        return [_lineage(graph, name) for name in newest]
+        version = None if rev is None else audit.version_at(graph, rev)
+        return [_lineage(graph, name, version) for name in newest]
 
 
-def _lineage(graph: audit.Graph, generation: str) -> dict[str, Any]:
-    found = audit.audit_model(graph, audit.found_model(graph, generation))
+def _lineage(graph: audit.Graph, generation: str, version: str | None) -> dict[str, Any]:
+    found = audit.audit_model(graph, audit.found_model(graph, generation, version))
     theory = found["theory"] or {}
     return {
         "generation": generation,

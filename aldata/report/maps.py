@@ -46,8 +46,8 @@ def _columns(points: Points) -> dict[str, Any]:
     drawn = sorted(points, key=lambda point: GROUPS.index(point["group"]))
     return {
         "group": [GROUPS.index(point["group"]) for point in drawn],
-        "x": [_short(point["x"]) for point in drawn],
-        "y": [_short(point["y"]) for point in drawn],
+        "x": [short(point["x"]) for point in drawn],
+        "y": [short(point["y"]) for point in drawn],
         "id": [point["configuration"] for point in drawn],
     }
 
@@ -66,13 +66,14 @@ def residual_points(
         left_out += len(points) - len(rows)
         kept = [points[row] for row in rows.tolist()]
         found[name] = {
-            "sigma": [_short(point["sigma_meV_per_A"]) for point in kept],
-            "error": [_short(point["error_meV_per_A"]) for point in kept],
+            "sigma": [short(point["sigma_meV_per_A"]) for point in kept],
+            "error": [short(point["error_meV_per_A"]) for point in kept],
             "element": [point["element"] for point in kept],
             "id": [point["configuration"] for point in kept],
         }
     return found, left_out
 
 
-def _short(value: float) -> float:
+def short(value: float) -> float:
+    """A number as a plot needs it."""
     return float(f"{value:.4g}")

@@ -36,7 +36,7 @@ def picks(tree: Tree, generation: str, judged: Judged) -> Row | None:
     record = record_of(tree, generation, "selection")
     if record is None:
         return None
-    entry_of = {entry.configuration: entry for entry in _entries(tree, generation)}
+    entry_of = {entry.configuration: entry for entry in entries_of(tree, generation)}
     calls = {call["call_id"]: call for call in document_of(tree, generation, "calls") or []}
     rows = [
         _pick(pick, entry_of.get(pick["configuration"]), calls)
@@ -60,7 +60,8 @@ def picks(tree: Tree, generation: str, judged: Judged) -> Row | None:
     }
 
 
-def _entries(tree: Tree, generation: str) -> list[Entry]:
+def entries_of(tree: Tree, generation: str) -> list[Entry]:
+    """The entries of a generation's data set; none before there is one."""
     path = path_of(generation, name_of(Manifest))
     content = document_of(tree, generation, name_of(Manifest))
     if content is None:

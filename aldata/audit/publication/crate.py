@@ -34,6 +34,12 @@ PROFILES = {
     "https://w3id.org/ro/wfrun/workflow/0.5": "Workflow Run Crate",
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
 }
+FORMATS = (
+    "https://w3id.org/ro/crate/1.1",
+    "https://w3id.org/workflowhub/workflow-ro-crate/1.0",
+)
+"""What the metadata file itself conforms to."""
+
 TERMS = "https://w3id.org/ro/terms/workflow-run/context"
 """Defines sha256, among others."""
 
@@ -67,7 +73,7 @@ def write_crate(
         ]
         plan = _plan(graph, records[-1], source)
         crate = _crate(graph, records, [*plan, *(parcel.path for parcel in parcels)])
-        crate.root_dataset["license"] = licence
+        crate.root_dataset["license"] = _licence(crate, licence)
         crate.root_dataset["datePublished"] = published
         crate.write(folder)
         if target.suffix in (".zip", ".eln"):
@@ -115,7 +121,9 @@ def _crate(graph: Graph, records: Sequence[Recorded], files: Sequence[Path]) -> 
         "in it lists every file."
     )
     crate.metadata.extra_contexts.append(TERMS)
-    crate.metadata["sdPublisher"] = _entity(crate, "https://dvc.org", "Organization", name="DVC")
+    site = "https://dvc.org"
+    crate.metadata["sdPublisher"] = _entity(crate, site, "Organization", name="DVC", url=site)
+    crate.metadata["conformsTo"] = [{"@id": url} for url in FORMATS]
     crate.root_dataset["conformsTo"] = [
         _entity(crate, url, "CreativeWork", name=name, version=url.rsplit("/", 1)[1])
         for url, name in PROFILES.items()
@@ -125,6 +133,7 @@ def _crate(graph: Graph, records: Sequence[Recorded], files: Sequence[Path]) -> 
     workflow["programmingLanguage"] = _entity(
         crate, "#dvc", "ComputerLanguage", name="DVC pipeline", url="https://dvc.org/doc"
     )
+    workflow["version"] = last.versions[0].key
     crate.root_dataset["mainEntity"] = workflow
     _actions(crate, graph, records, workflow, [f for f in added if f.id.endswith(".zip")])
     return crate
@@ -179,8 +188,8 @@ def _actions(
                     name=f"{stage} of {record.generation}",
                     description=json.dumps(activity["parameters"], sort_keys=True),
                     instrument=tool,
-                    object=used,
-                    result=made,
+                    object=_single(used),
+                    result=_single(made),
                     startTime=activity["started"],
                     endTime=activity["ended"],
                 )
@@ -194,14 +203,27 @@ def _actions(
             "#run",
             "CreateAction",
             name="dvc repro",
+            description=f"every stage that the checkpoint of {records[-1].generation} rests on",
             instrument=workflow,
-            object=inputs,
-            result=results,
+            object=_single(inputs),
+            result=_single(results),
             startTime=min(times),
             endTime=max(times),
         )
         actions.append(whole)
     crate.root_dataset["mentions"] = actions
+
+
+def _licence(crate: ROCrate, licence: str) -> Any:
+    """A licence that has an address as an entity, another as the sentence that it is."""
+    if not licence.startswith(("https://", "http://")):
+        return licence
+    return _entity(crate, licence, "CreativeWork", name=licence.rstrip("/"), url=licence)
+
+
+def _single(entities: list[Any]) -> Any:
+    """One value is no list, as the specification recommends."""
+    return entities[0] if len(entities) == 1 else entities
 
 
 def _artifact(crate: ROCrate, path: str, value: str) -> Any:

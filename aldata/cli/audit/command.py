@@ -7,11 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from aldata import audit, provenance
+from aldata import audit
 from aldata.audit.picture import write_picture
 from aldata.cli.audit.pages import calls_page, model_page
 from aldata.cli.project import Project
-from aldata.errors import InvalidInput
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,11 +41,11 @@ def run(options: argparse.Namespace) -> int:
     project = Project.here()
     with audit.Index(project.root) as index:
         graph = audit.Graph(index)
-        return (_model if options.act == "model" else _call)(project, graph, options)
+        return (_model if options.act == "model" else _call)(graph, options)
 
 
-def _model(project: Project, graph: audit.Graph, options: argparse.Namespace) -> int:
-    version = None if options.rev is None else version_at(project.root, graph, options.rev)
+def _model(graph: audit.Graph, options: argparse.Namespace) -> int:
+    version = None if options.rev is None else audit.version_at(graph, options.rev)
     record = audit.found_model(graph, options.model, version)
     found = audit.audit_model(graph, record)
     page = model_page(found, None if options.all else 20)
@@ -59,7 +58,7 @@ def _model(project: Project, graph: audit.Graph, options: argparse.Namespace) ->
     return 0
 
 
-def _call(_: Project, graph: audit.Graph, options: argparse.Namespace) -> int:
+def _call(graph: audit.Graph, options: argparse.Namespace) -> int:
     calls = audit.selected(graph, options.selector)
     found = audit.audit_calls(graph, calls)
     page = calls_page(found)
@@ -70,21 +69,6 @@ def _call(_: Project, graph: audit.Graph, options: argparse.Namespace) -> int:
         write_picture(options.graph, graph, records, _digests(found), heading, page)
     _show(found, page, options)
     return 0
-
-
-def version_at(root: Path, graph: audit.Graph, revision: str) -> str:
-    """Key of the version that a revision shows: its own, or that of the commit that last changed it.
-
-    Raises ProjectError for an unknown revision, InvalidInput for one before the first generation.
-    """
-    commit = provenance.commit_of(root, revision)
-    if commit in graph.versions:
-        return commit
-    last = provenance.git(root, "log", "-1", "--format=%H", commit, "--", "dvc.lock", "generations")
-    key = (last or "").strip()
-    if key not in graph.versions:
-        raise InvalidInput("no generation was on record then", where=revision)
-    return key
 
 
 def _show(found: dict[str, Any], page: str, options: argparse.Namespace) -> None:

@@ -6,11 +6,13 @@ import argparse
 from pathlib import Path
 
 from aldata.cli.compare import running, showing
+from aldata.compare import AGAINST
 
 EXAMPLE = """\
 examples:
   aldata compare run --strategies random,information_gain_diversity --seeds 5 --jobs 2
   aldata compare show                                all experiments of the current commit
+  aldata compare show --metric 'test_*_forces_*' --against seconds
   aldata compare show study-random-1 exp-mine --metric probe_forces_rmse_meV_per_A --plot curves.png"""
 
 METRIC = "test_forces_rmse_meV_per_A"
@@ -28,7 +30,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     run_parser.add_argument("--study", default="study", help="first part of the experiments' names")
     show = commands.add_parser("show", help="learning curves, paired differences, a verdict")
     show.add_argument("experiments", nargs="*", metavar="EXPERIMENT")
-    show.add_argument("--metric", default=METRIC, help=f"error to compare (default: {METRIC})")
+    show.add_argument(
+        "--metric",
+        default=METRIC,
+        metavar="M,M,...",
+        help=f"errors to compare, by name or pattern like 'test_*_forces_*' (default: {METRIC})",
+    )
+    show.add_argument(
+        "--against",
+        choices=list(AGAINST),
+        default="calls",
+        help="equal cost means equal calls (default), or equal CPU seconds of the oracle",
+    )
     show.add_argument("--reference", default="random", help="strategy to compare with")
     show.add_argument("--target", type=float, help="error to reach, in the metric's unit")
     show.add_argument("--generation", help="compare up to this one (default: the plan's last)")

@@ -3,7 +3,7 @@
 const GROUPS = [["pool", "var(--pool)", 3, 0.8], ["training set", COLORS[0], 3.5, 0.9], ["probe", COLORS[2], 5, 1], ["pick", COLORS[1], 5, 1]];
 
 class State {
-  constructor() { this.listeners = []; this.generation = null; this.structure = null; }
+  constructor() { this.listeners = []; this.generation = null; this.structure = null; this.overall = false; }
   on(listener) { this.listeners.push(listener); }
   set(values) {
     Object.assign(this, values);
@@ -12,21 +12,31 @@ class State {
 }
 
 function pickOf(state, id) {
-  const found = DATA.picks[state.generation];
-  return found && found.rows.find((row) => row.id === id);
+  const asked = state.overall ? Object.values(DATA.picks) : [DATA.picks[state.generation]];
+  for (const found of asked) {
+    const pick = found && found.rows.find((row) => row.id === id);
+    if (pick) return pick;
+  }
+  return undefined;
+}
+
+// A switch between the map of a generation and that of all.
+function everyGeneration(state) {
+  const box = make("input", { type: "checkbox", onchange: () => state.set({ overall: box.checked }) });
+  return make("label", { class: "row quiet" }, box, "all generations on common axes");
 }
 
 function mapSection(state, names) {
   if (!names.length || !(STRUCTURES.size || Object.keys(DATA.maps).length)) return;
   const here = section("map");
-  here.append(make("p", { class: "quiet" }, "Every point is a structure, placed by the two largest principal components of its mean descriptor; each generation has its own axes. Click a point to look at it."));
+  here.append(make("p", { class: "quiet" }, "Every point is a structure, placed by the two largest principal components of its mean descriptor; each generation has its own axes, and all of them together have theirs. Click a point to look at it."));
   const chart = card(null), beside = card(null), host = make("div", { class: "viewer" }), told = make("div");
   const viewer = new Viewer(host);
   beside.append(host, told);
-  here.append(chooser(state, names), make("div", { class: "grid third" }, chart, beside));
+  here.append(chooser(state, names), ...(DATA.overall ? [everyGeneration(state)] : []), make("div", { class: "grid third" }, chart, beside));
   let drawn = null;
   state.on((changed) => {
-    if (changed.includes("generation")) drawn = drawMap(chart, state);
+    if (changed.includes("generation") || changed.includes("overall")) drawn = drawMap(chart, state);
     else if (changed.includes("structure") && drawn) drawn.redraw();
   });
   let visible = false;
@@ -39,7 +49,7 @@ function mapSection(state, names) {
 
 function drawMap(chart, state) {
   chart.replaceChildren();
-  const columns = DATA.maps[state.generation];
+  const columns = state.overall ? DATA.overall : DATA.maps[state.generation];
   if (!columns) {
     chart.append(make("p", { class: "quiet" }, `${state.generation} has no map: its choice was made by a version of aldata that drew none. Choose a structure from the list of picks below.`));
     return null;
@@ -48,7 +58,7 @@ function drawMap(chart, state) {
   columns.group.forEach((group, k) => {
     const id = columns.id[k], pick = group > 1 ? pickOf(state, id) : null;
     const why = pick ? `\nrank ${pick.rank}, score ${number(pick.score)}\n${pick.status || "not called yet"}` : "";
-    series[group].points.push({ x: columns.x[k], y: columns.y[k], id, tip: `${GROUPS[group][0]} ${id}${why}` });
+    series[group].points.push({ x: columns.x[k], y: columns.y[k], id, tip: `${GROUPS[group][0]} ${id}${columns.generation ? `\nproposed by ${columns.generation[k]}` : ""}${why}` });
   });
   for (const one of series) one.name = `${one.name} (${one.points.length})`;
   return plot(chart, {

@@ -164,6 +164,8 @@ function chooser(state, names) {
   return make("div", { class: "row" }, make("label", { class: "quiet" }, "Generation ", select));
 }
 
+const LISTED = 500; // rows of a table that a browser lays out at once
+
 function failuresSection() {
   const found = DATA.failures, here = section("failures");
   if (!found.total) {
@@ -183,7 +185,8 @@ function failuresSection() {
     { head: "ended", cell: (row) => tag(`${row.status}: ${plain(row.failure)}`, true) },
     { head: "what the oracle said", wrap: true, cell: (row) => row.message },
     { head: "host", cell: (row) => row.host },
-  ], found.calls.slice(0, 500), { tall: found.calls.length > 10 }));
+  ], found.calls.slice(0, LISTED), { tall: found.calls.length > 10 }));
+  if (found.total > LISTED) here.append(make("p", { class: "note" }, `${LISTED} of ${found.total} calls without a label are listed. All of them, in the project: aldata query labels --generation G --where "status != 'accepted'"`));
 }
 
 function chain() {
