@@ -117,8 +117,7 @@ class Recorded:
     @property
     def measurement(self) -> str | None:
         """First digits of the measurement that its noise comes from; None for a stated noise."""
-        found = self.summaries.get("noise")
-        match = None if found is None else _SOURCE.search(found["source"])
+        match = _SOURCE.search(self.summaries.get("noise", {}).get("source", ""))
         return None if match is None else match[1]
 
     @property
