@@ -58,7 +58,11 @@ def draw(system: System, curves: Sequence[Curve], path: Path, panels: int = 2) -
         axis.set_yscale("log")
         axis.grid(alpha=0.3, which="both")
         axis.spines[["top", "right"]].set_visible(False)
-        ticks = [t for t in (50, 60, 70, 80, 100, 120, 150, 200, 250, 300, 400) if _inside(axis, t)]
+        ticks = [
+            t
+            for t in (20, 30, 40, 50, 60, 70, 80, 100, 120, 150, 200, 250, 300, 400)
+            if _inside(axis, t)
+        ]
         axis.set_yticks(ticks, [str(t) for t in ticks])
         axis.minorticks_off()
     axes[0][-1].legend(frameon=False, fontsize=8)
