@@ -40,6 +40,7 @@ def acquire_candidates(stage: Stage) -> None:
         noise=stage.read(Noise),
         target=(settings.target.energy, settings.target.forces),
         block=settings.block,
+        asked=_asked(candidates),
     )
     selection = acquire(pool, settings, stage.random_seed)
     avoided = selection.attributes["avoided"]
@@ -52,6 +53,12 @@ def acquire_candidates(stage: Stage) -> None:
     stage.write(selection)
     stage.write_json("map", map_points(pool, selection, settings.map_points))
     stage.write_json("scores", score_points(selection))
+
+
+def _asked(candidates: Candidates) -> frozenset[str]:
+    """Configurations that explore asked for already."""
+    records = candidates.attributes["trajectories"]
+    return frozenset(one["configuration"] for record in records for one in record.get("asked", ()))
 
 
 def _described(history: History, further: Descriptors, ids: Sequence[str]) -> Descriptors:

@@ -23,9 +23,15 @@ def explore(stage: Stage) -> None:
     labelled = labels.take(labels.accepted & known)
     given = first.take(first.sampler == SAMPLERS.index("given"))
     calibration = stage.read(Calibration, of=stage.parent)
+    parent = stage.read(Checkpoint, of=stage.parent)
+    asking = None
+    if settings.ask == "during" and not parent.is_null:
+        from pipelines.asking import Asking  # it needs torch
+
+        asking = Asking(stage, settings, parent)
     context = Context(
         starts=labelled if len(labelled) else given,
-        checkpoint=stage.read(Checkpoint, of=stage.parent),
+        checkpoint=parent,
         run=stage.runner("explore"),
         calculator=committee_mean,
         checks=settings.checks,
@@ -35,6 +41,7 @@ def explore(stage: Stage) -> None:
         project=stage.project,
         charge=stage.parameters.seed.charge,
         spin=stage.parameters.seed.spin,
+        ask=asking,
     )
     candidates = propose(first, settings, stage.random_seed, context)
     records = candidates.attributes["trajectories"]
@@ -43,6 +50,9 @@ def explore(stage: Stage) -> None:
             stage.note(Path(file))
     stage.facts["candidates"] = len(candidates)
     stage.facts["ended"] = [record["ended"] for record in records]
+    if asking is not None:
+        stage.facts["asked"] = asking.calls
+        stage.facts["label"] = asking.label.content()
     stage.write(candidates)
 
 

@@ -3,22 +3,20 @@
 import numpy as np
 
 from aldata.artifacts.checkpoints import Checkpoint
-from aldata.artifacts.documents import Noise, Theory
+from aldata.artifacts.documents import Noise
 from aldata.artifacts.frames import Candidates, Selection, rows_of
 from aldata.artifacts.layout import SEED
 from aldata.artifacts.schema import PURPOSES
-from aldata.errors import InvalidParameters
 from aldata.label import (
     LabelSettings,
     Requests,
     failed_requests,
     fallback_theory,
     label,
-    resolve,
     with_fallback,
 )
 from aldata.ledger import Ledger
-from pipelines.purchases import announce, counted_runner
+from pipelines.purchases import announce, counted_runner, pinned_theory
 from pipelines.stage import Stage, run
 
 
@@ -27,7 +25,7 @@ def label_selection(stage: Stage) -> None:
 
     A call that failed is asked again at the fallbacks' levels of theory, if there are any.
     """
-    theory = _pinned_theory(stage)
+    theory = pinned_theory(stage)
     settings = stage.settings(LabelSettings)
     ledger = Ledger.of_project(stage.home)
     requests = _requests(stage)
@@ -51,20 +49,6 @@ def label_selection(stage: Stage) -> None:
         stage.facts.setdefault("fallbacks", {})[name] = other.content()
     stage.write(labels)
     stage.write_json("calls", calls)
-
-
-def _pinned_theory(stage: Stage) -> Theory:
-    """The level of theory that the seed pinned. Raises InvalidParameters for another one."""
-    theory = stage.read(Theory, of=SEED)
-    choice = stage.parameters.oracle
-    asked = resolve(choice.name, choice.settings, choice.version_policy)
-    if asked.id != theory.id:
-        raise InvalidParameters(
-            f"is another level of theory ({asked.id[:12]}) than the seed's ({theory.id[:12]})",
-            where="params.yaml: oracle",
-            next_step="undo the change, or begin a new project: a data set has one level of theory",
-        )
-    return theory
 
 
 def _requests(stage: Stage) -> Requests:

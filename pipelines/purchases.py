@@ -7,10 +7,11 @@ import sys
 
 from aldata import provenance
 from aldata.artifacts.documents import Theory
+from aldata.artifacts.layout import SEED
 from aldata.artifacts.schema import FAILURES
-from aldata.errors import CallsRefused
+from aldata.errors import CallsRefused, InvalidParameters
 from aldata.execution import Needs
-from aldata.label import LabelSettings, Requests, Tally, expected_cost, expected_new
+from aldata.label import LabelSettings, Requests, Tally, expected_cost, expected_new, resolve
 from aldata.ledger import Ledger
 from pipelines.stage import Runner, Stage
 
@@ -47,6 +48,20 @@ def counted_runner(
         remarks=tally.remarks,
     )
     return runner, tally
+
+
+def pinned_theory(stage: Stage) -> Theory:
+    """The level of theory that the seed pinned. Raises InvalidParameters for another one."""
+    theory = stage.read(Theory, of=SEED)
+    choice = stage.parameters.oracle
+    asked = resolve(choice.name, choice.settings, choice.version_policy)
+    if asked.id != theory.id:
+        raise InvalidParameters(
+            f"is another level of theory ({asked.id[:12]}) than the seed's ({theory.id[:12]})",
+            where="params.yaml: oracle",
+            next_step="undo the change, or begin a new project: a data set has one level of theory",
+        )
+    return theory
 
 
 def _refuse_buying_again(stage: Stage, new: int) -> None:

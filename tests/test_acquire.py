@@ -711,3 +711,30 @@ class TestAvoidance:
             acquire(pool(frames=20, training=30, failed=failed), settings, 1)
         kept = acquire(pool(frames=20, training=30, failed=other), settings, 1)
         assert kept.attributes["avoided"]["candidates"] == 0
+
+
+def test_what_was_asked_for_already_is_selected_first_and_is_no_probe() -> None:
+    """Whatever the strategy and the condition, within the batch; without any, nothing changes."""
+    fresh = pool(frames=40)
+    early = frozenset(fresh.ids()[5:8])
+    for strategy in ("random", "farthest_point", "max_variance"):
+        settings = AcquireSettings(strategy=strategy, batch=10, probe=0.2)
+        found = acquire(replace(fresh, asked=early), settings, 3)
+        assert len(found) == 10
+        assert early < set(found.ids)
+        rows = [found.ids.index(identity) for identity in sorted(early)]
+        assert not found.probe[rows].any()
+        assert found.probe.sum() == 2
+        reasons = [found.attributes["reasons"][found.reason[row]] for row in rows]
+        assert all("during exploration" in reason for reason in reasons)
+        assert max(found.rank[rows]) < min(
+            found.rank[row] for row in range(10) if row not in rows and not found.probe[row]
+        )
+        plain = acquire(fresh, settings, 3)
+        assert plain.digest == acquire(replace(fresh, asked=frozenset()), settings, 3).digest
+        assert len(plain.attributes["reasons"]) == 2
+    many = acquire(replace(fresh, asked=frozenset(fresh.ids()[:12])), settings, 3)
+    assert len(many) == 14  # twelve that are paid for, and the probe
+    every = acquire(replace(fresh, asked=frozenset(fresh.ids())), settings, 3)
+    assert len(every) == 40
+    assert not every.probe.any()

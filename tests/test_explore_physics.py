@@ -14,7 +14,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
 from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS
-from made_potentials import ethanol, in_process, untrained
+from made_potentials import SMALL, copper, ethanol, in_process, labelled, untrained
 from scipy.stats import chi2, kstest
 
 from aldata.artifacts.conversion import from_atoms
@@ -26,6 +26,7 @@ from aldata.explore import (
     ExploreSettings,
     MolecularDynamics,
     Trajectory,
+    Watch,
     committee_mean,
     explore,
     walk,
@@ -33,6 +34,8 @@ from aldata.explore import (
 from aldata.explore.autocorrelation import autocorrelation_time, detrended
 from aldata.explore.integrators import equilibrating, sampling, steer
 from aldata.potentials import Committee
+from aldata.potentials.uncertainty import UncertaintySettings, predict
+from aldata.train import TrainingFrames, TrainSettings, train
 
 COPPER = bulk("Cu", cubic=True)
 
@@ -63,7 +66,7 @@ def sampled(
     motion: Any = equilibrating(atoms, settings, temperature, np.random.default_rng(3))
     for _ in range(settings.equilibration):
         motion.step()
-    motion, found = sampling(motion, settings, temperature, 0.0), []
+    motion, found = sampling(atoms, settings, temperature, 0.0, motion.rng), []
     for _ in range(settings.steps - settings.equilibration):
         steer(motion, settings.ensemble, temperature, 0.0)
         motion.step()
@@ -276,3 +279,41 @@ def test_no_barostat_without_a_cell() -> None:
     settings["samplers"][0] |= {"ensemble": "nvt", "pressures": [1.0]}  # type: ignore[dict-item]
     with pytest.raises(InvalidParameters, match="pressures need ensemble: npt, not nvt"):
         ExploreSettings.checked(settings, "explore")
+
+
+def test_a_start_outside_what_the_model_knows_ends_before_it_explodes() -> None:
+    """A committee of a cold crystal, a start squeezed to four fifths of its volume: the watch ends it at
+    once, where nothing but sigma tells that it is wrong yet; without the watch it goes on from there.
+    """
+    frames = [copper(k, spread=0.05) for k in range(16)]
+    roles = ["valid" if k % 4 == 3 else "train" for k in range(len(frames))]
+    known = TrainingFrames(labelled(frames), roles, np.array([29]), np.array([-0.5]), "0" * 64)
+    settings = TrainSettings(members=3, steps=150, architecture=SMALL)
+    model = train(known, settings, [1, 2, 3], in_process).checkpoint
+    own = predict(model, as_configurations([from_atoms(a) for a in frames]), UncertaintySettings())
+    sigmas = np.sqrt(np.trace(own.force_covariance, axis1=1, axis2=2))
+    watch = Watch(
+        checkpoint=model,
+        uncertainty=UncertaintySettings(),
+        alpha=1.0,
+        every=1,
+        sigma_lo=None,
+        sigma_hi=3 * float(np.quantile(sigmas, 0.95)),
+    )
+    squeezed = copper(3, spread=0.3)
+    squeezed.set_cell(0.93 * squeezed.cell[:], scale_atoms=True)
+    dynamics = MolecularDynamics(steps=60, equilibration=2, interval=2, timestep=2.0)
+    job = Trajectory(
+        start=from_atoms(squeezed),
+        temperature=300,
+        random_seed=0,
+        settings=dynamics,
+        calculator=lambda: committee_mean(model),
+        watch=watch,
+    )
+    found, blind = walk(job), walk(replace(job, watch=None))
+    assert "above sigma_hi" in found.ended
+    assert found.done < 10
+    assert blind.done > found.done
+    at_home = walk(replace(job, start=from_atoms(copper(1, spread=0.02)), temperature=50))
+    assert at_home.ended == "completed"

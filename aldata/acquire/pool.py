@@ -45,6 +45,7 @@ class Pool:
         aleatoric sigmas, without which the information in a label would have no bound.
     rows : which frames of `candidates` (and of what goes with them), in which order; None: all.
     block : environments whose vectors are in memory at a time.
+    asked : configurations that were asked for while this pool was made: selected before all others.
 
     Raises InvalidInput if these do not belong together.
     """
@@ -62,6 +63,7 @@ class Pool:
     target: tuple[float, float] = (0.0, 0.0)
     rows: Integer | None = None
     block: int = BLOCK
+    asked: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.rows is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from aldata.acquire.avoidance import Avoided, near_failed
 from aldata.acquire.picks import Picks
@@ -18,6 +20,9 @@ from aldata.artifacts.frames import Selection
 from aldata.digest import to_bytes
 from aldata.errors import InvalidInput
 
+ASKED = "asked for during exploration: sigma above sigma_hi"
+"""Why a frame is selected that was asked for already."""
+
 DIVERSE = "farthest_point"
 """What is done instead of a strategy that needs a committee, before there is one."""
 
@@ -27,8 +32,9 @@ def acquire(pool: Pool, settings: AcquireSettings, seed: int) -> Selection:
 
     Candidates near a failed call are left out first, see `aldata.acquire.avoidance`.
 
-    The probe is drawn uniformly from all of them first: with the same pool and seed it is the same
-    for every strategy. Candidates are looked at in ascending order of id, so their order in the
+    What was asked for already while the pool was made (`pool.asked`) is selected in any case, and counts
+    in the batch. The probe is drawn uniformly from all others first: with the same pool and seed it is the
+    same for every strategy. Candidates are looked at in ascending order of id, so their order in the
     pool does not matter. Ranks count the probe first. Attributes: `strategy` (what was done),
     `asked` (what the settings ask for), `reasons`, `settings`, `random_seed`, `pool` (sizes),
     `avoided` (near failed calls, and why), `remaining` (what the best batch left would tell),
@@ -48,17 +54,21 @@ def acquire(pool: Pool, settings: AcquireSettings, seed: int) -> Selection:
     fresh = pool.take(rows)
     fresh.refuse_not_finite()
     new, avoided = len(fresh), near_failed(fresh, settings.avoid_failed)
+    avoided = replace(avoided, rows=avoided.rows & ~_is_asked(fresh))
     fresh = _away_from_failed(fresh, avoided)
-    fresh = fresh.take(chosen(fresh, settings.where))
-    size = min(settings.batch, len(fresh))
-    probe = _probe(fresh, _probe_size(size, settings.probe), _generator(seed, 0))
-    rest = np.setdiff1d(np.arange(len(fresh)), probe.rows)
-    name = _effective(settings.strategy, pool)
-    picks = STRATEGIES[name].pick(
-        fresh.take(rest), size - len(probe.rows), _generator(seed, 1), settings
+    fresh = fresh.take(np.union1d(chosen(fresh, settings.where), np.flatnonzero(_is_asked(fresh))))
+    size, early = min(settings.batch, len(fresh)), np.flatnonzero(_is_asked(fresh))
+    free = np.setdiff1d(np.arange(len(fresh)), early)
+    probe = _probe(
+        fresh.take(free), _probe_size(size, settings.probe, len(free)), _generator(seed, 0)
     )
+    probe = replace(probe, rows=free[probe.rows])
+    rest = np.setdiff1d(free, probe.rows)
+    name = _effective(settings.strategy, pool)
+    count = max(size - len(probe.rows) - len(early), 0)
+    picks = _picks(name, fresh.take(rest), count, settings, seed)
     picks = replace(picks, rows=rest[picks.rows], reason=picks.reason + _why(name, settings, pool))
-    asked = np.concatenate([probe.rows, picks.rows])
+    asked = np.concatenate([probe.rows, early, picks.rows])
     attributes = {
         **_facts(pool, fresh, new, settings),
         "remaining": remaining(fresh, asked, picks.rows, settings),
@@ -67,17 +77,39 @@ def acquire(pool: Pool, settings: AcquireSettings, seed: int) -> Selection:
         "facts": dict(picks.facts),
         "random_seed": seed,
     }
-    return _selection(fresh, probe, picks, attributes)
+    return _selection(fresh, [probe, _early(fresh, early), picks], attributes)
+
+
+def _is_asked(pool: Pool) -> npt.NDArray[np.bool_]:
+    """Which frames of a pool were asked for while it was made: shape (candidate,)."""
+    if not pool.asked:
+        return np.zeros(len(pool), dtype=bool)
+    return np.array([identity in pool.asked for identity in pool.ids()], dtype=bool)
+
+
+def _picks(name: str, pool: Pool, count: int, settings: AcquireSettings, seed: int) -> Picks:
+    if len(pool) == 0 or count == 0:
+        return Picks(rows=np.zeros(0, np.int64), scores=np.zeros(0), reason=name)
+    return STRATEGIES[name].pick(pool, count, _generator(seed, 1), settings)
+
+
+def _early(pool: Pool, rows: Integer) -> Picks:
+    """What was asked for already; its score is the sigma that it was asked for, in eV/A."""
+    sigma = np.zeros(len(rows)) if pool.frames is None else pool.frames.sigma[pool.index[rows]]
+    scores = np.nan_to_num(np.asarray(sigma, dtype=np.float64))
+    return Picks(rows=rows, scores=scores, reason=ASKED)
 
 
 def _generator(seed: int, stream: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
 
 
-def _probe_size(size: int, share: float) -> int:
-    """At least one unless the share is 0, but never the whole batch: something must be learned."""
+def _probe_size(size: int, share: float, free: int) -> int:
+    """At least one unless the share is 0, but never the whole batch: something must be learned; and no more
+    than are free to be drawn.
+    """
     wanted = max(1, round(size * share)) if share > 0 else 0
-    return min(wanted, size - 1)
+    return min(wanted, size - 1, free)
 
 
 def _probe(pool: Pool, count: int, rng: np.random.Generator) -> Picks:
@@ -137,14 +169,17 @@ def _facts(pool: Pool, fresh: Pool, new: int, settings: AcquireSettings) -> dict
     }
 
 
-def _selection(pool: Pool, probe: Picks, picks: Picks, attributes: dict[str, Any]) -> Selection:
-    rows: Integer = np.concatenate([probe.rows, picks.rows])
-    random_part = np.arange(len(rows)) < len(probe.rows)
+def _selection(pool: Pool, parts: Sequence[Picks], attributes: dict[str, Any]) -> Selection:
+    """Probe, what was asked for already, if anything was, and picks, one after the other."""
+    probe, early, picks = parts
+    kept = [probe, early, picks] if len(early.rows) else [probe, picks]
+    rows: Integer = np.concatenate([part.rows for part in kept])
+    reason = np.repeat(np.arange(len(kept)), [len(part.rows) for part in kept])
     return Selection(
         configuration_id=to_bytes(pool.ids(rows)),
-        score=np.concatenate([probe.scores, picks.scores]),
+        score=np.concatenate([part.scores for part in kept]),
         rank=np.arange(len(rows)),
-        probe=random_part,
-        reason=np.where(random_part, 0, 1),
-        attributes={**attributes, "reasons": [probe.reason, picks.reason]},
+        probe=reason == 0,
+        reason=reason,
+        attributes={**attributes, "reasons": [part.reason for part in kept]},
     )

@@ -1,5 +1,6 @@
 """Explore: propose configurations, by dynamics on the parent's model and by what needs no model."""
 
+from aldata.explore.asking import Answer, Ask
 from aldata.explore.proposals import committee_mean, explore, propose
 from aldata.explore.samplers import SAMPLERS, Context, Finding
 from aldata.explore.settings import (
@@ -20,6 +21,8 @@ from aldata.explore.watching import Watch
 __all__ = [
     "FOLDER",
     "SAMPLERS",
+    "Answer",
+    "Ask",
     "BiasedDynamics",
     "Checks",
     "Context",

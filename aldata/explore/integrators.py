@@ -52,33 +52,51 @@ def equilibrating(
 
 
 def sampling(
-    before: Langevin, settings: Dynamics, temperature: float, pressure: float
+    atoms: Atoms,
+    settings: Dynamics,
+    temperature: float,
+    pressure: float,
+    rng: np.random.Generator,
+    piston: float = 0.0,
+    volume: float | None = None,
 ) -> Integrator:
-    """What follows the equilibration, with the same atoms and random numbers; GPa."""
+    """What follows the equilibration, K and GPa; `piston`, its momentum, and the `volume` (A^3) that its
+    mass is made for are those of a trajectory that goes on.
+    """
     from ase import units
+    from ase.md.langevin import Langevin
     from ase.md.langevinbaoab import LangevinBAOAB
     from ase.md.verlet import VelocityVerlet
 
-    atoms = before.atoms
+    step = settings.timestep * units.fs
     if settings.ensemble == "nve":
-        return VelocityVerlet(atoms, settings.timestep * units.fs)
-    if settings.ensemble == "npt":
-        # V' = 3 V p / W and p' = -3 B dV: a swing of frequency sqrt(9 B V / W)
-        swing = settings.barostat_time * units.fs / (2 * math.pi)
-        mass = 9 * STIFFNESS * units.GPa * atoms.get_volume() * swing**2
-        return LangevinBAOAB(
-            atoms,
-            settings.timestep * units.fs,
-            temperature_K=temperature,
-            externalstress=-pressure * units.GPa,
-            hydrostatic=True,
-            T_tau=units.fs / settings.friction,
-            P_tau=swing,
-            P_mass=mass,
-            rng=before.rng,
+        return VelocityVerlet(atoms, step)
+    if settings.ensemble == "nvt":
+        friction = settings.friction / units.fs
+        return Langevin(
+            atoms, step, temperature_K=temperature, friction=friction, fixcm=False, rng=rng
         )
-    before.set_friction(settings.friction / units.fs)
-    return before
+    # V' = 3 V p / W and p' = -3 B dV: a swing of frequency sqrt(9 B V / W)
+    swing = settings.barostat_time * units.fs / (2 * math.pi)
+    mass = 9 * STIFFNESS * units.GPa * (volume or atoms.get_volume()) * swing**2
+    motion = LangevinBAOAB(
+        atoms,
+        step,
+        temperature_K=temperature,
+        externalstress=-pressure * units.GPa,
+        hydrostatic=True,
+        T_tau=units.fs / settings.friction,
+        P_tau=swing,
+        P_mass=mass,
+        rng=rng,
+    )
+    motion.p_eps = piston
+    return motion
+
+
+def piston_of(motion: Integrator) -> float:
+    """The momentum of the piston; 0 where there is none."""
+    return float(getattr(motion, "p_eps", 0.0))
 
 
 def steer(motion: Integrator, ensemble: str, temperature: float, pressure: float) -> None:

@@ -102,13 +102,15 @@ def _most(settings: ExploreSettings, sampler: Sampler) -> int | None:
 
 def _thinned(findings: Sequence[Finding], most: int | None) -> list[Finding]:
     """At most so many frames of all findings together, spread evenly; of ranked ones the first."""
-    counts = [len(finding.frames) for finding in findings]
+    counts = [0 if finding.whole else len(finding.frames) for finding in findings]
     if most is None or sum(counts) <= most:
         return list(findings)
     kept = np.unique(np.linspace(0, sum(counts) - 1, most).round().astype(int))
     ends = np.cumsum(counts)
     return [
-        _fewer(finding, [int(k - end + count) for k in kept if end - count <= k < end])
+        finding
+        if finding.whole
+        else _fewer(finding, [int(k - end + count) for k in kept if end - count <= k < end])
         for finding, count, end in zip(findings, counts, ends.tolist(), strict=True)
     ]
 

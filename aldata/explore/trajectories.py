@@ -13,15 +13,8 @@ from aldata.artifacts.conversion import from_atoms, to_atoms
 from aldata.artifacts.frames import Configuration
 from aldata.explore.autocorrelation import autocorrelation_time, detrended
 from aldata.explore.biasing import gauge, settle
-from aldata.explore.checks import (
-    drift_problem,
-    geometry_problem,
-    hottest_temperature,
-    motion_problem,
-    pieces_of,
-    volume_problem,
-)
-from aldata.explore.integrators import equilibrating, sampling, steer
+from aldata.explore.integrators import equilibrating, piston_of, sampling, steer
+from aldata.explore.limits import Limits
 from aldata.explore.settings import Checks, Dynamics
 from aldata.explore.watching import Watch
 
@@ -39,7 +32,7 @@ class Trajectory:
     """A trajectory to run. `calculator` is called once, in the process that runs it.
 
     temperature (K) and pressure (GPa, of `npt`): a pair is a ramp from one to the other after the
-    equilibration.
+    equilibration. waits: above sigma_hi it waits for a label instead of ending; resumed: where it waited.
     """
 
     start: Configuration
@@ -50,6 +43,8 @@ class Trajectory:
     pressure: Ramp = 0.0
     checks: Checks = field(default_factory=Checks)
     watch: Watch | None = None
+    waits: bool = False
+    resumed: Walk | None = None
 
     @property
     def is_ramp(self) -> bool:
@@ -73,13 +68,42 @@ class Trajectory:
         return begin + (end - begin) * passed
 
 
+@dataclass
+class Seen:
+    """What the watch saw last: a frame below sigma_hi, its step and sigma, whether the model knows it, and
+    whether it was lost after that, with which sigma above.
+    """
+
+    frame: Configuration | None = None
+    step: int = 0
+    sigma: float = math.nan
+    known: bool = False
+    lost: bool = False
+    above: float = math.nan
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pause:
+    """Where a trajectory waits for a label: atoms with momenta and without a calculator, random numbers,
+    momentum of the piston, and the volume (A^3) that the sampling began with.
+    """
+
+    atoms: Atoms
+    step: int
+    sigma: float
+    rng: np.random.Generator
+    piston: float
+    volume: float
+
+
 @dataclass(eq=False, kw_only=True)
 class Walk:
     """What a trajectory gave: kept frames with their steps and sigmas, steps done, and why it ended.
 
     energies (eV) of every step after the equilibration, and spacing: the least number of steps between two
     kept frames that follows from them. bias: its strength, None without one. largest_sigma (eV/A), looks
-    and looks_in_window tell what the watch saw after the equilibration.
+    and looks_in_window tell what the watch saw after the equilibration; seen is what it saw last. pause:
+    where it waits for a label.
     """
 
     frames: list[Configuration] = field(default_factory=list)
@@ -94,6 +118,8 @@ class Walk:
     largest_sigma: float | None = None
     looks: int = 0
     looks_in_window: int = 0
+    seen: Seen = field(default_factory=Seen)
+    pause: Pause | None = None
 
     def keep(self, frame: Configuration, step: int, sigma: float) -> None:
         """One more candidate; sigma (eV/A) is NaN where nobody looked."""
@@ -126,33 +152,41 @@ def walk(trajectory: Trajectory) -> Walk:
     `autocorrelation_time`; on a ramp its straight line is taken off first.
 
     The watch looks every `every` steps after the equilibration. Above sigma_hi the trajectory ends, and
-    the last frame that it saw below is kept, however close; below sigma_lo no frame is kept.
+    the last frame that it saw below is kept, however close; below sigma_lo no frame is kept. One that
+    `waits` has a `pause` then, and goes on from there when it is `resumed`, by whatever model it has now.
     """
-    found, seen = Walk(), _Seen()
-    atoms = to_atoms(trajectory.start)
+    found = trajectory.resumed or Walk()
+    atoms = to_atoms(trajectory.start) if found.pause is None else found.pause.atoms
     atoms.calc = trajectory.calculator()
     try:
-        _walk(atoms, trajectory, found, seen)
+        _walk(atoms, trajectory, found)
     # a model far from its data may fail in its neighbour list or algebra: that ends this trajectory
     except (ArithmeticError, ValueError, RuntimeError) as problem:
         found.ended = f"the calculator failed ({type(problem).__name__}: {problem!s:.200})"
+    return found if found.pause else closed(trajectory, found)
+
+
+def closed(trajectory: Trajectory, found: Walk) -> Walk:
+    """A trajectory that goes no further: thinned, and with the last frame before it was lost."""
+    found.pause, seen = None, found.seen
     _decorrelate(found, trajectory)
     if seen.lost and seen.frame is not None and seen.step not in found.steps and not seen.known:
         found.keep(seen.frame, seen.step, seen.sigma)
     return found
 
 
-def _walk(atoms: Atoms, trajectory: Trajectory, found: Walk, seen: _Seen) -> None:
-    settings = trajectory.settings
-    limits, begun = _Limits(trajectory, len(atoms)), settings.equilibration
-    rng = np.random.default_rng(trajectory.random_seed)
-    motion: Integrator = equilibrating(atoms, settings, trajectory.temperature_at(0), rng)
-    for step in range(1, settings.steps + 1):
+def _walk(atoms: Atoms, trajectory: Trajectory, found: Walk) -> None:
+    settings, begun = trajectory.settings, trajectory.settings.equilibration
+    limits = Limits(trajectory, len(atoms))
+    motion, before = _set_in_motion(atoms, trajectory, found, limits)
+    if before is None:
+        return
+    for step in range(before + 1, settings.steps + 1):
         now = trajectory.temperature_at(step), trajectory.pressure_at(step)
         if step == begun + 1:
             found.bias = settle(atoms, settings)
-            motion = sampling(motion, settings, *now)
             limits.begin(atoms)
+            motion = sampling(atoms, settings, *now, motion.rng)
         if step > begun:
             steer(motion, settings.ensemble, *now)
         motion.step()
@@ -160,15 +194,57 @@ def _walk(atoms: Atoms, trajectory: Trajectory, found: Walk, seen: _Seen) -> Non
             gauge(atoms, settings, step)
         problem = limits.problem(atoms, step)
         if problem is None and step > begun and trajectory.watch is not None:
-            problem = _look(atoms, step, trajectory.watch, seen, found)
+            problem = _look(atoms, step, trajectory.watch, found)
         if problem is not None:
             found.ended = f"{problem}, at step {step}"
+            if found.seen.lost and trajectory.waits and limits.shape_problem(atoms) is None:
+                found.pause = _pause(atoms, step, motion, limits, found)
             return
         found.done = step
         if step > begun:
             found.energies.append(float(atoms.get_potential_energy()))
-        if step > begun and step % settings.interval == 0 and not seen.known:
+        if step > begun and step % settings.interval == 0 and not found.seen.known:
+            seen = found.seen
             found.keep(from_atoms(atoms), step, seen.sigma if seen.step == step else math.nan)
+
+
+def _set_in_motion(
+    atoms: Atoms, trajectory: Trajectory, found: Walk, limits: Limits
+) -> tuple[Integrator, int | None]:
+    """The integrator, and the step that was done last; None where the label was of no help."""
+    settings, pause = trajectory.settings, found.pause
+    if pause is None:
+        rng = np.random.default_rng(trajectory.random_seed)
+        return equilibrating(atoms, settings, trajectory.temperature_at(0), rng), 0
+    found.pause, found.ended, found.seen.lost = None, COMPLETED, False
+    if found.bias is not None:
+        atoms.calc.strength = found.bias
+    limits.begin(atoms, pause.volume)
+    now = trajectory.temperature_at(pause.step), trajectory.pressure_at(pause.step)
+    motion = sampling(atoms, settings, *now, pause.rng, pause.piston, limits.volume)
+    if trajectory.watch is not None:
+        sigma = trajectory.watch.sigma(atoms)
+        if trajectory.watch.is_lost(sigma):
+            high = trajectory.watch.sigma_hi
+            found.seen.lost = True
+            words = f"sigma {sigma:.3g} eV/A, above sigma_hi {high:.3g} in spite of its label"
+            found.ended = f"{words}, at step {pause.step}"
+            return motion, None
+    found.done = pause.step
+    return motion, pause.step
+
+
+def _pause(atoms: Atoms, step: int, motion: Integrator, limits: Limits, found: Walk) -> Pause:
+    still = atoms.copy()  # without a calculator
+    rng = getattr(motion, "rng", None) or np.random.default_rng(step)
+    return Pause(
+        atoms=still,
+        step=step,
+        sigma=found.seen.above,
+        rng=rng,
+        piston=piston_of(motion),
+        volume=limits.volume,
+    )
 
 
 def _decorrelate(found: Walk, trajectory: Trajectory) -> None:
@@ -183,62 +259,17 @@ def _decorrelate(found: Walk, trajectory: Trajectory) -> None:
     found.thin(max(settings.interval, math.ceil(found.autocorrelation)))
 
 
-@dataclass
-class _Seen:
-    """What the watch saw last: a frame below sigma_hi, its step and sigma, whether the model knows it, and
-    whether it was lost after that.
-    """
-
-    frame: Configuration | None = None
-    step: int = 0
-    sigma: float = math.nan
-    known: bool = False
-    lost: bool = False
-
-
-def _look(atoms: Atoms, step: int, watch: Watch, seen: _Seen, found: Walk) -> str | None:
+def _look(atoms: Atoms, step: int, watch: Watch, found: Walk) -> str | None:
     """Look at sigma, if it is time; a reason to end."""
     if step % watch.every:
         return None
-    sigma = watch.sigma(atoms)
+    sigma, seen = watch.sigma(atoms), found.seen
     found.looks += 1
     found.largest_sigma = max(sigma, found.largest_sigma or 0.0)
     if watch.is_lost(sigma):
-        seen.lost = True
+        seen.lost, seen.above = True, sigma
         return f"sigma {sigma:.3g} eV/A, above sigma_hi {watch.sigma_hi:.3g}"
     seen.frame, seen.step, seen.sigma = from_atoms(atoms), step, sigma
     seen.known = watch.is_known(sigma)
     found.looks_in_window += not seen.known
     return None
-
-
-class _Limits:
-    """What one trajectory is measured by: pieces it began with, hottest temperature (K), and, once the
-    equilibration is over, its volume (A^3) and total energy (eV).
-    """
-
-    def __init__(self, trajectory: Trajectory, atoms: int) -> None:
-        self.settings, self.checks = trajectory.settings, trajectory.checks
-        self.pieces = pieces_of(trajectory.start, self.checks)
-        highest = max(trajectory.temperature_at(step) for step in (0, self.settings.steps))
-        self.hottest = hottest_temperature(highest, atoms, self.checks)
-        self.volume = self.energy = 0.0
-
-    def begin(self, atoms: Atoms) -> None:
-        """Where the sampling begins."""
-        if self.settings.ensemble == "npt":
-            self.volume = float(atoms.get_volume())
-        if self.settings.ensemble == "nve":
-            self.energy = float(atoms.get_total_energy())
-
-    def problem(self, atoms: Atoms, step: int) -> str | None:
-        """What is wrong with the frame at a step."""
-        sampled = step > self.settings.equilibration
-        problem = motion_problem(atoms, self.checks, self.hottest if sampled else None)
-        if problem is None and sampled and self.settings.ensemble == "npt":
-            problem = volume_problem(atoms, self.checks, self.volume)
-        if problem is None and sampled and self.settings.ensemble == "nve":
-            problem = drift_problem(atoms, self.checks, self.energy)
-        if problem is None and step % self.settings.interval == 0:
-            problem = geometry_problem(from_atoms(atoms), self.checks, self.pieces)
-        return problem

@@ -22,7 +22,7 @@ def biased_dynamics(settings: BiasedDynamics, context: Context, seed: int) -> li
     watch follows that method, without the bias. A bias draws candidates to what is uncertain: a probe among
     them is no sample of what plain dynamics visits.
     """
-    calculator = partial(biased_mean, context.checkpoint, context.uncertainty.ridge)
+    calculator = partial(biased_mean, ridge=context.uncertainty.ridge)
     return trajectories(settings, context, seed, calculator, "biased_dynamics")
 
 

@@ -18,6 +18,8 @@ from aldata.potentials.uncertainty import UncertaintySettings
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
 
+    from aldata.explore.asking import Ask
+
 CalculatorOf = Callable[[Checkpoint], "Calculator"]
 S_contra = TypeVar("S_contra", contravariant=True)
 
@@ -36,7 +38,8 @@ class Context:
 
     starts : configurations that are known to be physical. alpha : the parent's calibration factor of
     forces, and thresholds its thresholds, None where it has none. project : the folder that paths of
-    settings are relative to. charge, spin : of frames that do not say.
+    settings are relative to. charge, spin : of frames that do not say. ask : has a frame labelled on the
+    way; None: nothing is asked for before the candidates are chosen.
     """
 
     starts: Configurations
@@ -50,6 +53,7 @@ class Context:
     project: Path = Path()
     charge: int = 0
     spin: int = 0
+    ask: Ask | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +64,7 @@ class Finding:
     temperatures (K, 0 without a thermostat), kinds (of `schema.SAMPLERS`), parents (configuration
     ids): one per frame. images, beads and sigmas (eV/A) as in `schema.CANDIDATES`: one per frame, or
     empty where no frame has any. ranked : the frames are in the order in which they are wanted, so
-    that the first ones are kept where there are too many.
+    that the first ones are kept where there are too many. whole : none is left out, however many there are.
     """
 
     record: dict[str, Any]
@@ -73,6 +77,7 @@ class Finding:
     beads: list[int] = field(default_factory=list)
     sigmas: list[float] = field(default_factory=list)
     ranked: bool = False
+    whole: bool = False
 
     def take(self, rows: Sequence[int]) -> Finding:
         """Only these frames, in this order."""

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aldata.artifacts.checkpoints import Checkpoint
 from aldata.errors import InvalidInput
+from aldata.explore.asking import Asked, followed
 from aldata.explore.samplers.finding import Context, Finding, spawned
 from aldata.explore.settings import Dynamics, MolecularDynamics, PathIntegral, Threshold
 from aldata.explore.trajectories import Trajectory, Walk, walk
@@ -21,21 +23,21 @@ if TYPE_CHECKING:
 
 def molecular_dynamics(settings: MolecularDynamics, context: Context, seed: int) -> list[Finding]:
     """Trajectories on the model's mean, see `trajectories`."""
-    calculator = partial(context.calculator, context.checkpoint)
-    return trajectories(settings, context, seed, calculator, "dynamics")
+    return trajectories(settings, context, seed, context.calculator, "dynamics")
 
 
 def trajectories(
     settings: Dynamics,
     context: Context,
     seed: int,
-    calculator: Callable[[], Calculator],
+    calculator: Callable[[Checkpoint], Calculator],
     kind: str,
 ) -> list[Finding]:
     """Trajectories from the starting points, every (temperature, pressure, replica) one job.
 
     Each has its own random seed, spawned from `seed`; starts are drawn without repetition as long as
-    there are enough. A trajectory that leaves no frame is a finding too: why it ended.
+    there are enough. A trajectory that leaves no frame is a finding too: why it ended. So are, together,
+    the frames that were asked for on the way, if `context.ask` is there.
     """
     states = list(product(settings.temperatures, settings.pressures or [0.0]))
     count = len(states) * settings.replicas
@@ -48,13 +50,15 @@ def trajectories(
             random_seed=spawned(seed, index),
             settings=settings,
             checks=context.checks,
-            calculator=calculator,
+            calculator=partial(calculator, context.checkpoint),
             watch=watch,
+            waits=context.ask is not None,
         )
         for index, row in enumerate(drawn_rows(len(context.starts), count, seed))
     ]
-    walks: list[Walk] = context.run(walk, jobs)
-    return [_finding(job, found, kind) for job, found in zip(jobs, walks, strict=True)]
+    walks, asked = followed(jobs, context.run(walk, jobs), context, calculator)
+    findings = [_finding(job, found, kind) for job, found in zip(jobs, walks, strict=True)]
+    return [*findings, _questions(jobs, asked, kind)] if asked else findings
 
 
 def check_volume(settings: Dynamics, context: Context) -> None:
@@ -134,4 +138,28 @@ def _finding(job: Trajectory, found: Walk, kind: str) -> Finding:
         kinds=[kind] * count,
         parents=[job.start.id] * count,
         sigmas=found.sigmas,
+    )
+
+
+def _questions(jobs: list[Trajectory], asked: list[Asked], kind: str) -> Finding:
+    """The frames that were asked for on the way: all of them stay candidates, and are selected."""
+    entries = [
+        {
+            "configuration": one.frame.id,
+            "random_seed": jobs[one.trajectory].random_seed,
+            "step": one.step,
+            "checkpoint": one.checkpoint,
+            **one.call,
+        }
+        for one in asked
+    ]
+    return Finding(
+        record={"sampler": jobs[0].settings.name, "ended": "asked during", "asked": entries},
+        frames=[one.frame for one in asked],
+        steps=[one.step for one in asked],
+        temperatures=[jobs[one.trajectory].temperature_at(one.step) for one in asked],
+        kinds=[kind] * len(asked),
+        parents=[jobs[one.trajectory].start.id for one in asked],
+        sigmas=[one.sigma for one in asked],
+        whole=True,
     )

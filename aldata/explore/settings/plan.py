@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -34,5 +34,15 @@ class ExploreSettings(Record):
         ge=1,
         description="most candidates of a generation, divided among the samplers by `share`, each "
         "thinned evenly; null: all that they find",
+    )
+    ask: Literal["after", "during"] = Field(
+        default="after",
+        description="after: labels are asked for when the candidates are chosen; during: a trajectory "
+        "above sigma_hi has that frame labelled at once, the last layer is updated, and it goes on",
+    )
+    most_asked: int = Field(
+        default=8,
+        ge=1,
+        description="most calls of a generation that are asked for during exploration",
     )
     checks: Checks = Field(default=Checks(), description="physical checks of every frame")
