@@ -229,6 +229,7 @@ def measured(project: Project, generations: int) -> list[tuple[str, str, str]]:
     start, _ = timed(command(root, "audit", "call", "--help"))
     command_call, _ = timed(command(root, "audit", "call", call))
     command_model, _ = timed(command(root, "audit", "model", last))
+    complete, _ = timed(command(root, "audit", "model", last, "--json"), 2)
     project.generation("next", last)
     project.commit("next")
     grown, graph = timed(lambda: opened(root), 1)
@@ -242,6 +243,7 @@ def measured(project: Project, generations: int) -> list[tuple[str, str, str]]:
         ("start of the command (`aldata audit call --help`)", start, "0.5 s"),
         ("`aldata audit call CALL`, whole process", command_call, ""),
         (f"`aldata audit model {last}`, whole process", command_model, ""),
+        (f"`aldata audit model {last} --json`: a record per call", complete, ""),
         (f"the index of {calls:,} calls, made", build, f"{size / 1e6:.0f} MB"),
         (f"one more generation of {project.calls:,} calls", grown, f"{more / 1e6:.1f} MB"),
     ]  # fmt: skip

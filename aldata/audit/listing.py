@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, overload
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, overload
 
 from aldata.artifacts.entries import call_id
 from aldata.audit.documents import PARTS
@@ -39,40 +42,62 @@ WHERE noise.blob = ? AND noise.measurement = ? AND noise.part = ? ORDER BY noise
 """
 """The calls of a part of a measurement; files of an older aldata say nothing of their cost."""
 
-COST = 6
-"""Place of the CPU seconds in a row of these."""
+COSTS = """
+SELECT entries.call, cpu_seconds FROM entries
+LEFT JOIN facts ON facts.blob = ? AND facts.call = entries.call
+WHERE entries.blob = ? AND entries.status = 'accepted' ORDER BY entries.rowid
+"""
+NOISE_COSTS = """
+SELECT noise.call, cpu_seconds FROM noise_calls AS noise
+LEFT JOIN facts ON facts.blob = noise.blob AND facts.call = noise.call
+WHERE noise.blob = ? AND noise.measurement = ? AND noise.part = ? ORDER BY noise.rowid
+"""
+"""The same calls and nothing but their cost: a third of the time."""
 
 Row = tuple[Any, ...]
 
 
-class Block(NamedTuple):
-    """What the calls of one document have in common; `levels` are further levels of theory in it."""
+@dataclass(eq=False)
+class Block:
+    """The calls of one document: what they have in common, and where the rest is looked up.
 
+    levels : further levels of theory in it. details : the query of `CALLS` or `NOISE_CALLS`.
+    """
+
+    graph: Graph
     generation: str
     theory: str
     strategy: str | None
-    levels: Sequence[str] = ()
+    levels: Sequence[str]
+    details: tuple[str, tuple[Any, ...]]
+
+    @cached_property
+    def rows(self) -> dict[int, Row]:
+        """Everything on record about its calls, by their ids in the index."""
+        return {row[0]: row for row in self.graph.index.rows(*self.details)}
 
 
 class UsedCalls(Sequence[dict[str, Any]]):
     """The calls that a model uses, in the order of generations, then those of its noise.
 
-    Each becomes a record (`COLUMNS`) when it is looked at: to make a hundred thousand of them takes
-    longer than to find them.
+    Each becomes a record (`COLUMNS`) when it is looked at, while the index is open: to look up and make
+    a hundred thousand of them takes longer than to find and count them.
     """
 
     def __init__(self, graph: Graph, records: Sequence[Recorded], uses: Mapping[int, str]) -> None:
         self._uses = uses
         self._gone = taken_back(graph)
-        self._rows: list[tuple[Block, Row]] = []
-        seen: set[int] = set()
-        for block, rows in _blocks(graph, records):
-            own = [row for row in rows if row[0] in uses and row[0] not in seen]
-            seen.update([row[0] for row in own])
-            self._rows += [(block, row) for row in own]
+        self._blocks: list[tuple[int, Block]] = []
+        self._costs: dict[int, float | None] = {}
+        for block, costs in _blocks(graph, records):
+            self._blocks.append((len(self._costs), block))
+            for call, seconds in costs:
+                if call in uses:
+                    self._costs.setdefault(call, seconds)
+        self._ids = list(self._costs)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._ids)
 
     @overload
     def __getitem__(self, place: int) -> dict[str, Any]: ...
@@ -81,9 +106,10 @@ class UsedCalls(Sequence[dict[str, Any]]):
     def __getitem__(self, place: slice) -> list[dict[str, Any]]: ...
 
     def __getitem__(self, place: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
-        if isinstance(place, slice):
-            return [self._record(block, row) for block, row in self._rows[place]]
-        return self._record(*self._rows[place])
+        places = range(len(self))[place]
+        if isinstance(places, range):
+            return [self._record(k) for k in places]
+        return self._record(places)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
@@ -92,48 +118,56 @@ class UsedCalls(Sequence[dict[str, Any]]):
 
     def totals(self) -> list[dict[str, Any]]:
         """Calls and CPU hours by use, in the order of `uses.USES`; a cost that is not known is none."""
-        counts: Counter[str] = Counter()
-        seconds: dict[str, float] = defaultdict(float)
-        for _, row in self._rows:
-            use = self._uses[row[0]]
-            counts[use] += 1
-            seconds[use] += row[COST] or 0.0
+        seconds: dict[str, list[float]] = defaultdict(list)
+        for call, cost in self._costs.items():
+            seconds[self._uses[call]].append(cost or 0.0)
         return [
-            {"use": use, "calls": counts[use], "cpu_hours": seconds[use] / 3600, "meaning": meaning}
+            {
+                "use": use,
+                "calls": len(seconds[use]),
+                "cpu_hours": sum(seconds[use]) / 3600,
+                "meaning": meaning,
+            }
             for use, meaning in USES.items()
-            if counts[use]
+            if use in seconds
         ]
 
     def retracted(self) -> dict[str, int]:
         """Why calls among them should not be used any more, and how many for each reason."""
-        if not self._gone:
-            return {}
-        return dict(Counter(self._gone[r[0]] for _, r in self._rows if r[0] in self._gone))
+        gone = self._gone.keys() & self._costs.keys()
+        return dict(Counter(self._gone[call] for call in sorted(gone)))
 
-    def _record(self, block: Block, row: Row) -> dict[str, Any]:
+    def _record(self, place: int) -> dict[str, Any]:
+        identity = self._ids[place]
+        _, block = self._blocks[bisect(self._blocks, place, key=lambda item: item[0]) - 1]
+        row = block.rows[identity]
         call, configuration = (None if value is None else value.hex() for value in row[1:3])
         theory = block.theory
         for level in block.levels:  # a call's id holds its level of theory
             if call == call_id(configuration or "", level):
                 theory = level
-        known = (self._uses[row[0]], block.generation, theory, block.strategy)
-        values = (*known, self._gone.get(row[0]), call, configuration, *row[3:])
+        known = (self._uses[identity], block.generation, theory, block.strategy)
+        values = (*known, self._gone.get(identity), call, configuration, *row[3:])
         record = dict(zip(COLUMNS, values, strict=True))
         record["probe"] = None if record["probe"] is None else bool(record["probe"])
         return record
 
 
 def _blocks(graph: Graph, records: Sequence[Recorded]) -> Iterator[tuple[Block, Iterator[Row]]]:
-    """Rows of every document that names calls: the data sets, the root's first, then the noise."""
+    """Calls and costs of every document that names calls: data sets, the root's first, then the noise."""
     for record in records:
         manifest: Manifest = graph.manifests[str(record.manifest)]
-        common = (record.generation, str(manifest.content["theory_id"]), record.strategy)
-        documents = (record.blobs.get("calls", -1), record.blobs.get("selection", -1))
-        found = graph.index.rows(CALLS, (*documents, manifest.blob))
-        yield Block(*common, tuple(record.levels)), found
+        common = (graph, record.generation, str(manifest.content["theory_id"]), record.strategy)
+        calls, picks = record.blobs.get("calls", -1), record.blobs.get("selection", -1)
+        details = (CALLS, (calls, picks, manifest.blob))
+        costs = graph.index.rows(COSTS, (calls, manifest.blob))
+        yield Block(*common, tuple(record.levels), details), costs
     measured = measurement_of(graph, records[-1]) if records else None
     if measured is not None:
         for part in PARTS:
-            found = graph.index.rows(NOISE_CALLS, (measured.blob, measured.digest, part))
-            block = Block(records[-1].generation, level_of(measured, part), f"noise: {part}")
-            yield block, found
+            common = (graph, records[-1].generation, level_of(measured, part), f"noise: {part}")
+            values = (measured.blob, measured.digest, part)
+            yield (
+                Block(*common, (), (NOISE_CALLS, values)),
+                graph.index.rows(NOISE_COSTS, values),
+            )

@@ -237,17 +237,20 @@ def _rows(
 ) -> Mapping[int, list[Row]]:
     """Entries by the id of the data set in the index, in their order."""
     found: dict[int, list[Row]] = defaultdict(list)
-    columns = "SELECT blob, entries.call, status, role, purpose FROM entries"
+    columns = "entries.call, status, role, purpose"
     if calls is not None:
         choose(graph, calls)
-        query = f"{columns} JOIN chosen ON chosen.call = entries.call ORDER BY entries.rowid"
+        query = (
+            f"SELECT blob, {columns} FROM entries JOIN chosen ON chosen.call = entries.call "
+            "ORDER BY entries.rowid"
+        )
         for blob, *row in graph.index.rows(query):
             found[blob].append(tuple(row))
         return found
     for digest in graph.manifests if only is None else only:
         blob = graph.manifests[digest].blob
-        query = f"{columns} WHERE blob = ? ORDER BY rowid"
-        found[blob] = [row[1:] for row in graph.index.rows(query, (blob,))]
+        query = f"SELECT {columns} FROM entries WHERE blob = ? ORDER BY rowid"
+        found[blob] = list(graph.index.rows(query, (blob,)))
     return found
 
 
