@@ -20,6 +20,7 @@ from aldata import audit, digest
 from aldata.artifacts.documents import Manifest
 from aldata.artifacts.entries import whole_manifest
 from aldata.audit import sources
+from aldata.audit.blast import blast_radius
 from aldata.audit.index import FILE
 from aldata.audit.picture import write_picture
 from aldata.cli.main import main
@@ -149,6 +150,9 @@ def test_calls_of_a_measured_noise_and_the_models_that_rest_on_it(tree: Records)
     assert own["metrics"]["through"] == ["its calibration"]
     assert behind["checkpoint"] is None, "what was chosen with it was labelled by others"
     assert behind["decision"]["through"] == ["calibration of g002"]
+    radius = blast_radius(graph, audit.selected(graph, [moved]), None)
+    assert radius["counts"] == {"models": 1, "calibrations": 2, "decisions": 2, "metrics": 2}
+    assert radius["cost"]["trained_again"] == [], "a retraction changes no measurement"
     (row,) = found["calls"]
     assert row["measured"] == [{"measurement": known.digest, "part": "repeat"}]
     assert (row["purpose"], row["status"], row["cpu_seconds"]) == ("noise", "accepted", 7.0)
