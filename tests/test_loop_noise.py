@@ -196,6 +196,18 @@ def test_history_keeps_the_noise_it_was_made_with(
     chosen = audit.selected(graph, [min(repeats)])
     (item,) = [i for i in audit.audit_calls(graph, chosen)["reached"] if i["checkpoint"]]
     assert (item["generation"], item["checkpoint"]["uses"]) == ("g001", {"noise": 1})
+    assert noise_that_is_broken(project) == []
+    document["measurements"][0]["sigma_forces"] *= 0.5
+    path.write_text(json.dumps(document))
+    (problem,) = noise_that_is_broken(project)
+    assert "comes from the measurement" in problem
+
+
+def noise_that_is_broken(project: Project) -> list[str]:
+    """What `aldata verify` says of the generations' noise."""
+    found = json.loads(project.run("aldata", "verify", "--json").stdout)
+    assert found["checked"]["measured noise"] == 1
+    return [i["problem"] for i in found["broken"] if i["where"].startswith("noise of g001")]
 
 
 def test_what_cannot_be_measured_is_refused_before_any_call(

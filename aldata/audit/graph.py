@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,12 @@ MEASUREMENT = 12
 
 _SOURCE = re.compile(rf": ([0-9a-f]{{{MEASUREMENT}}}) in {NOISE}")
 """How a generation's noise names the measurement that it comes from (`aldata.noise.noise_of`)."""
+
+
+def measurement_in(noise: Mapping[str, Any]) -> str | None:
+    """First digits of the measurement that a generation's noise names; None for a stated noise."""
+    match = _SOURCE.search(str(noise.get("source")))
+    return None if match is None else match[1]
 
 
 @dataclass(frozen=True)
@@ -117,8 +123,7 @@ class Recorded:
     @property
     def measurement(self) -> str | None:
         """First digits of the measurement that its noise comes from; None for a stated noise."""
-        match = _SOURCE.search(self.summaries.get("noise", {}).get("source", ""))
-        return None if match is None else match[1]
+        return measurement_in(self.summaries.get("noise", {}))
 
     @property
     def levels(self) -> dict[str, Any]:

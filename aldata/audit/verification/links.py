@@ -12,7 +12,7 @@ from aldata.artifacts.documents import Calibration, Manifest
 from aldata.artifacts.entries import whole_manifest
 from aldata.artifacts.layout import SEED
 from aldata.audit.retractions import FOLDER, REVOKED
-from aldata.audit.sources import Document, Sources, expected
+from aldata.audit.sources import NOISE, Document, Sources, expected
 from aldata.audit.verification.findings import Findings
 from aldata.audit.versions import Version
 from aldata.curate import RetractionFile, Revocation, members, verify_chain
@@ -27,6 +27,8 @@ def documents_of(sources: Sources, version: Version, findings: Findings) -> Pars
     """Every document of a version; what is missing or cannot be read is a finding."""
     parsed: Parsed = {}
     for generation, documents in sources.records(version, {}).items():
+        if generation == NOISE:
+            continue
         parsed[generation] = {}
         for name in expected(generation):
             where = f"{generation}/{name}.json of {version.title}"

@@ -16,6 +16,7 @@ from aldata.audit.verification.links import (
     check_retractions,
     documents_of,
 )
+from aldata.audit.verification.noise import check_noise
 from aldata.audit.verification.outs import check_inputs, check_lock, check_outs, lock_of
 from aldata.audit.verification.outside import Tags, check_history, check_tags, runs_in
 from aldata.audit.verification.stores import check_ledger, check_stores
@@ -73,6 +74,7 @@ def _of_version(
             check_inputs(sources, lock, findings)
     made = check_links(parsed, version, findings)
     manifests = check_chain(parsed, version, findings)
+    check_noise(sources, parsed, version, findings)
     check_history(graph, version, findings)
     runs |= runs_in(parsed)
     outs = {} if lock is None else lock.outs
