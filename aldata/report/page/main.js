@@ -81,12 +81,18 @@ function display(state, viewer, told) {
     ["from", structure && structure.generation],
     ...(pick ? [
       ["asked for as", pick.probe ? "probe, drawn at random" : `pick ${pick.rank}, score ${number(pick.score)}`],
-      ["found by", pick.sampler && `${pick.sampler}${pick.temperature ? ` at ${number(pick.temperature)} K, step ${pick.step}` : ""}`],
+      ["found by", pick.sampler && foundBy(pick)],
       ["call", pick.status && `${pick.status}${pick.failure && pick.failure !== "none" ? `: ${plain(pick.failure)}` : ""}`],
       ["sigma, error", pick.sigma_forces === null ? null : `${number(pick.sigma_forces)} ${ev} announced, ${number(pick.error_forces)} ${ev} found`],
     ] : []),
   ]));
   if (structure) told.append(make("div", { class: "row" }, make("button", { type: "button", onclick: () => save(structure) }, "Save as extended XYZ")));
+}
+
+function foundBy(pick) {
+  const there = (name) => (pick[name] === null || pick[name] === undefined ? [] : [`${name} ${pick[name]}`]);
+  const hot = pick.temperature ? [`${pick.sampler} at ${number(pick.temperature)} K`, `step ${pick.step}`] : [pick.sampler];
+  return [...hot, ...there("image"), ...there("bead")].join(", ");
 }
 
 function save(structure) {
