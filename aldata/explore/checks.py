@@ -18,11 +18,15 @@ RARE = 1e-6
 
 
 def motion_problem(atoms: Atoms, checks: Checks, hottest: float | None) -> str | None:
-    """What is not finite or, unless `hottest` (K) is None, what is too large to be thermal."""
-    forces = atoms.get_forces()
+    """What is not finite or, unless `hottest` (K) is None, what is too large to be thermal.
+
+    The calculator must hold the results of these positions: an integrator's step leaves them there, and to
+    ask for them again compares all of the atoms each time.
+    """
+    forces, energy = (atoms.calc.results[name] for name in ("forces", "energy"))
     if not (np.isfinite(atoms.positions).all() and np.isfinite(forces).all()):
         return "positions or forces are not finite"
-    if not np.isfinite(atoms.get_potential_energy()):
+    if not np.isfinite(energy):
         return "the energy is not finite"
     if hottest is None:
         return None

@@ -94,6 +94,16 @@ def sampling(
     return motion
 
 
+def advance(motion: Integrator) -> None:
+    """One step. The forces of these positions are there from the step before: where the integrator takes
+    them it need not ask the calculator, which would compare all of the atoms first.
+    """
+    if hasattr(motion, "p_eps"):
+        motion.step()
+    else:
+        motion.step(motion.atoms.calc.results.get("forces"))
+
+
 def piston_of(motion: Integrator) -> float:
     """The momentum of the piston; 0 where there is none."""
     return float(getattr(motion, "p_eps", 0.0))

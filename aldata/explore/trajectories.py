@@ -13,7 +13,7 @@ from aldata.artifacts.conversion import from_atoms, to_atoms
 from aldata.artifacts.frames import Configuration
 from aldata.explore.autocorrelation import autocorrelation_time, detrended
 from aldata.explore.biasing import gauge, settle
-from aldata.explore.integrators import equilibrating, piston_of, sampling, steer
+from aldata.explore.integrators import advance, equilibrating, piston_of, sampling, steer
 from aldata.explore.limits import Limits
 from aldata.explore.settings import Checks, Dynamics
 from aldata.explore.watching import Watch
@@ -187,9 +187,9 @@ def _walk(atoms: Atoms, trajectory: Trajectory, found: Walk) -> None:
             found.bias = settle(atoms, settings)
             limits.begin(atoms)
             motion = sampling(atoms, settings, *now, motion.rng)
-        if step > begun:
+        if step > begun and trajectory.is_ramp:
             steer(motion, settings.ensemble, *now)
-        motion.step()
+        advance(motion)
         if step <= begun:
             gauge(atoms, settings, step)
         problem = limits.problem(atoms, step)
@@ -202,7 +202,7 @@ def _walk(atoms: Atoms, trajectory: Trajectory, found: Walk) -> None:
             return
         found.done = step
         if step > begun:
-            found.energies.append(float(atoms.get_potential_energy()))
+            found.energies.append(float(atoms.calc.results["energy"]))
         if step > begun and step % settings.interval == 0 and not found.seen.known:
             seen = found.seen
             found.keep(from_atoms(atoms), step, seen.sigma if seen.step == step else math.nan)

@@ -38,7 +38,10 @@ class Watch:
         """
         known = "force_deviation" in atoms.calc.implemented_properties
         if self.uncertainty.method == "committee" and known:
-            return self.alpha * float(atoms.calc.get_property("force_deviation", atoms).max())
+            found = atoms.calc.results.get("force_deviation")
+            if found is None:
+                found = atoms.calc.get_property("force_deviation", atoms)
+            return self.alpha * float(found.max())
         return self.alpha * self._predicted(from_atoms(atoms))
 
     def is_lost(self, sigma: float) -> bool:
