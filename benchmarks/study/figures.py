@@ -22,6 +22,9 @@ STYLES = {
     "largest_cluster": ("tab:orange", "P"),
 }
 
+TICKS = (20, 30, 40, 50, 60, 70, 80, 100, 120, 140, 160, 180, 200, 220, 250, 300, 350, 400, 500)
+"""Errors that are written at an axis, where it reaches them."""
+
 
 def draw(system: System, curves: Sequence[Curve], path: Path, panels: int = 2) -> None:
     """Geometric mean of the error over the seeds against the labels; the bar is its standard error."""
@@ -58,11 +61,7 @@ def draw(system: System, curves: Sequence[Curve], path: Path, panels: int = 2) -
         axis.set_yscale("log")
         axis.grid(alpha=0.3, which="both")
         axis.spines[["top", "right"]].set_visible(False)
-        ticks = [
-            t
-            for t in (20, 30, 40, 50, 60, 70, 80, 100, 120, 150, 200, 250, 300, 400)
-            if _inside(axis, t)
-        ]
+        ticks = [tick for tick in TICKS if _inside(axis, tick)]
         axis.set_yticks(ticks, [str(t) for t in ticks])
         axis.minorticks_off()
     axes[0][-1].legend(frameon=False, fontsize=8)
