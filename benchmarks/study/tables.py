@@ -81,11 +81,11 @@ def needed(system: System, curves: Sequence[Curve]) -> str:
         found = [calls_to_reach(c.values(key), ends[c.seed][1]) for c in mine]
         most = ends[mine[0].seed][0] if mine else 0
         values = sorted(np.inf if value is None else value for value in found)
-        each = ", ".join(f"> {most}" if np.isinf(v) else f"{v:.0f}" for v in values)
+        each = ", ".join(f"> {most:.0f}" if np.isinf(v) else f"{v:.0f}" for v in values)
         middle = float(np.median(values)) if values else np.inf
         share = "-" if np.isinf(middle) else f"{middle / most:.2f}"
         rows.append(
-            [f"`{name}`", each, f"> {most}" if np.isinf(middle) else f"{middle:.0f}", share]
+            [f"`{name}`", each, f"> {most:.0f}" if np.isinf(middle) else f"{middle:.0f}", share]
         )
     labels = f"labels, seeds in order of them ({title})"
     return markdown(["strategy", labels, "median", "of random's"], rows)
