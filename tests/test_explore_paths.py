@@ -22,6 +22,7 @@ from aldata.artifacts.checkpoints import Checkpoint, null_checkpoint
 from aldata.artifacts.conversion import from_atoms
 from aldata.artifacts.frames import Candidates, as_configurations
 from aldata.artifacts.schema import SAMPLERS as KINDS
+from aldata.cli.status import bands
 from aldata.digest import NO_HASH, to_hex
 from aldata.errors import InvalidInput, InvalidParameters
 from aldata.explore import (
@@ -217,11 +218,11 @@ def test_a_molecule_may_lie_anywhere_and_anyhow() -> None:
     turned.translate([5.0, 1.0, 0.0])
     point = EndPoint(file="pools/x.xyz", sha256="0" * 12)
     settings = ReactionPath(start=point, end=point, images=4, steps=5)
-    bands = [
+    both = [
         Band(start=from_atoms(start), end=from_atoms(b), settings=settings, calculator=EMT)
         for b in (end, turned)
     ]
-    one, other = (relaxed(band) for band in bands)
+    one, other = (relaxed(band) for band in both)
     np.testing.assert_allclose(one.energies, other.energies, atol=1e-6)
     far = np.abs(other.images[-1].positions - start.positions).max()
     assert far < 0.5
@@ -341,3 +342,15 @@ def test_the_committee_s_mean_finds_a_path(tmp_path: Path) -> None:
     one, other = (explore(plan, seed, context) for seed in (1, 1))
     assert one.digest == other.digest
     assert explore(plan, 2, context).digest != one.digest
+
+
+def test_status_tells_the_barrier_of_each_generation() -> None:
+    found = {"barrier_meV": 371.4, "bands": 2, "bands_converged": 1}
+    none = {"barrier_meV": None, "bands": 0, "bands_converged": 0}
+    rows = [
+        {"name": "g000", "metrics": {"explore": none}},
+        {"name": "g001", "metrics": {"explore": found}},
+        {"name": "g002", "metrics": {}},
+        {"name": "g003", "metrics": {"explore": {"trajectories": 8}}},  # of an older aldata
+    ]
+    assert bands(rows) == ["g001: barrier 371 meV by its parent's model; 1 of 2 bands converged"]

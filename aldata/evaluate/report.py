@@ -75,6 +75,7 @@ CURVE = {
     "oracle_seconds": "oracle_seconds_total",
     "train_frames": "train_frames",
     "explore_stable_share": "explore.stable_share",
+    "explore_barrier_meV": "explore.barrier_meV",
     "probe_energy_rmse_meV_per_atom": "probe.energy_rmse_meV_per_atom",
     "probe_forces_rmse_meV_per_A": "probe.forces_rmse_meV_per_A",
     "probe_energy_mean_z2": "probe.energy_mean_z2",
