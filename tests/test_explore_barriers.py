@@ -31,6 +31,8 @@ DATA = next(
     (p for folder in Path(__file__).parents if (p := folder / "shared/data").is_dir()), Path()
 )
 ACETYLACETONE = DATA / "acetylacetone"
+STEPS = 8000
+"""Of a training: with 4000 the barrier is 19 meV off, with 1500 it is 55."""
 
 
 class Asked(Calculator):  # type: ignore[misc]
@@ -91,9 +93,9 @@ def path_between(project: Path, start: Atoms, end: Atoms, **changes: Any) -> Rea
 
 @pytest.mark.slow
 def test_the_demo_molecule_turns_its_methyl_group_as_its_dft_says(tmp_path: Path) -> None:
-    """A potential of 30 labels, of a band by xTB and its neighbourhood, has the barrier of their DFT.
+    """Two rounds of the sampler, 50 labels, from a band by xTB to the barrier of the labels' own DFT.
 
-    Both bands have the ends that DFT relaxed; a smaller basis than the demo's keeps it to minutes.
+    All bands have the ends that DFT relaxed; a smaller basis than the demo's keeps it to minutes.
     """
     oracle = from_theory(resolve("pyscf", {"basis": "sto-3g"}))
     dft = Asked(oracle, tmp_path)
@@ -106,16 +108,19 @@ def test_the_demo_molecule_turns_its_methyl_group_as_its_dft_says(tmp_path: Path
         calculator=xtb,
         project=tmp_path,
     )
-    (first,) = SAMPLERS["reaction_path"](settings, context, 0)
-    assert first.record["converged"]
-    known = isolated_atoms([1, 6, 8])
+    numbers = np.array([1, 6, 8])
+    known = isolated_atoms(numbers.tolist())
     isolated = np.array([oracle.label(atom, tmp_path).energy for atom in known])
-    frames = [answered(frame, dft) for frame in first.frames]
-    model = trained(frames, np.array([1, 6, 8]), isolated, 1500)
+    frames: list[Atoms] = []
+    for seed, closer in enumerate(({}, {"neighbours": 3, "displacement": 0.03})):
+        looking = settings.model_copy(update=closer)
+        (found,) = SAMPLERS["reaction_path"](looking, context, seed)
+        assert found.record["converged"]
+        frames += [answered(frame, dft) for frame in found.frames]
+        model = trained(frames, numbers, isolated, STEPS)
+        context = replace(context, checkpoint=model, calculator=committee_mean)
 
-    (found,) = SAMPLERS["reaction_path"](
-        settings, replace(context, checkpoint=model, calculator=committee_mean), 1
-    )
+    (found,) = SAMPLERS["reaction_path"](settings, context, 2)
     band = Band(
         start=from_atoms(start), end=from_atoms(end), settings=settings, calculator=lambda: dft
     )
@@ -123,8 +128,9 @@ def test_the_demo_molecule_turns_its_methyl_group_as_its_dft_says(tmp_path: Path
     assert found.record["converged"]
     assert wanted.converged
     assert wanted.barrier is not None
-    assert found.record["barrier"] == pytest.approx(wanted.barrier, abs=0.01)
-    assert wanted.barrier > 0.03
+    assert wanted.barrier > 0.08
+    assert found.record["barrier"] == pytest.approx(wanted.barrier, abs=0.02)
+    assert found.record["reaction_energy"] == pytest.approx(0.0, abs=0.002)
 
 
 def answered(frame: Configuration, dft: Calculator) -> Atoms:
