@@ -15,6 +15,7 @@ from made_stores import CLASSES, made
 
 from aldata import store
 from aldata.artifacts.frames import Labels
+from aldata.artifacts.schema import SCHEMA_VERSION
 from aldata.errors import DamagedArtifact
 from aldata.store import sealing
 
@@ -172,10 +173,10 @@ def test_a_newer_schema_is_refused_with_its_version_checked_or_not(tmp_path: Pat
     path = tmp_path / "labels.zarr"
     store.write(path, made(Labels, [1]))
     root = json.loads((path / "zarr.json").read_text())
-    root["attributes"]["aldata_schema"] = 2
+    root["attributes"]["aldata_schema"] = SCHEMA_VERSION + 1
     root["consolidated_metadata"] = {"kind": "of a later version"}
     (path / "zarr.json").write_text(json.dumps(root))
     for check in (True, False):
-        with pytest.raises(DamagedArtifact, match="schema version 2") as caught:
+        with pytest.raises(DamagedArtifact, match=f"schema version {SCHEMA_VERSION + 1}") as caught:
             store.read(path, Labels, check=check)
         assert "pip install --upgrade aldata" in str(caught.value)
