@@ -22,7 +22,7 @@ from aldata.explore.checks import (
 from aldata.explore.ipi import Conditions, Ring
 from aldata.explore.settings import Checks, PathIntegral
 from aldata.explore.trajectories import COMPLETED
-from aldata.explore.watching import Watch
+from aldata.explore.watching import Watch, Watched
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -43,11 +43,11 @@ class Polymer:
 
 
 @dataclass(eq=False, kw_only=True)
-class Round:
+class Round(Watched):
     """What a ring polymer gave: kept frames with step, bead and sigma (eV/A), steps done, why it ended.
 
     potential and kinetic (eV) : of every step after the equilibration, the mean of the beads and the
-    centroid virial. largest_sigma (eV/A), looks, looks_in_window : what the watch saw of all beads.
+    centroid virial. The watch sees all beads.
     """
 
     frames: list[Configuration] = field(default_factory=list)
@@ -58,9 +58,6 @@ class Round:
     ended: str = COMPLETED
     potential: list[float] = field(default_factory=list)
     kinetic: list[float] = field(default_factory=list)
-    largest_sigma: float | None = None
-    looks: int = 0
-    looks_in_window: int = 0
 
     def keep(self, atoms: Atoms, step: int, bead: int, sigma: float) -> None:
         """One more candidate."""
@@ -162,13 +159,11 @@ def _look(beads: list[Atoms], step: int, watch: Watch, seen: _Seen, found: Round
     # a sigma that is not a number is the largest of all
     worst = int(np.argmax(np.nan_to_num(sigmas, nan=np.inf)))
     sigma = float(sigmas[worst])
-    found.looks += 1
-    found.largest_sigma = max(sigma, found.largest_sigma or 0.0)
+    found.note(sigma, watch)
     if watch.is_lost(sigma):
         _go_back(watch, seen, found)
         return f"sigma {sigma:.3g} eV/A of bead {worst}, above sigma_hi {watch.sigma_hi:.3g}"
     seen.sigmas, seen.step, seen.atoms = sigmas, step, beads[worst]
-    found.looks_in_window += not watch.is_known(sigma)
     return None
 
 

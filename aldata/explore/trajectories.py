@@ -16,7 +16,7 @@ from aldata.explore.biasing import gauge, settle
 from aldata.explore.integrators import advance, equilibrating, piston_of, sampling, steer
 from aldata.explore.limits import Limits
 from aldata.explore.settings import Checks, Dynamics
-from aldata.explore.watching import Watch
+from aldata.explore.watching import Watch, Watched
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -97,13 +97,12 @@ class Pause:
 
 
 @dataclass(eq=False, kw_only=True)
-class Walk:
+class Walk(Watched):
     """What a trajectory gave: kept frames with their steps and sigmas, steps done, and why it ended.
 
     energies (eV) of every step after the equilibration, and spacing: the least number of steps between two
-    kept frames that follows from them. bias: its strength, None without one. largest_sigma (eV/A), looks
-    and looks_in_window tell what the watch saw after the equilibration; seen is what it saw last. pause:
-    where it waits for a label.
+    kept frames that follows from them. bias: its strength, None without one. seen: what the watch saw
+    last. pause: where it waits for a label.
     """
 
     frames: list[Configuration] = field(default_factory=list)
@@ -115,9 +114,6 @@ class Walk:
     autocorrelation: float | None = None
     spacing: int = 1
     bias: float | None = None
-    largest_sigma: float | None = None
-    looks: int = 0
-    looks_in_window: int = 0
     seen: Seen = field(default_factory=Seen)
     pause: Pause | None = None
 
@@ -264,12 +260,10 @@ def _look(atoms: Atoms, step: int, watch: Watch, found: Walk) -> str | None:
     if step % watch.every:
         return None
     sigma, seen = watch.sigma(atoms), found.seen
-    found.looks += 1
-    found.largest_sigma = max(sigma, found.largest_sigma or 0.0)
+    found.note(sigma, watch)
     if watch.is_lost(sigma):
         seen.lost, seen.above = True, sigma
         return f"sigma {sigma:.3g} eV/A, above sigma_hi {watch.sigma_hi:.3g}"
     seen.frame, seen.step, seen.sigma = from_atoms(atoms), step, sigma
     seen.known = watch.is_known(sigma)
-    found.looks_in_window += not seen.known
     return None

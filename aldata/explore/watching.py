@@ -56,6 +56,33 @@ class Watch:
         return float(sigmas_of([frame], self.checkpoint, self.uncertainty, 1.0)[0][0])
 
 
+@dataclass(eq=False, kw_only=True)
+class Watched:
+    """What the watch saw of a run after the equilibration; largest_sigma is in eV/A."""
+
+    largest_sigma: float | None = None
+    looks: int = 0
+    looks_in_window: int = 0
+
+    def note(self, sigma: float, watch: Watch) -> None:
+        """One more look; the window lies between what the model knows and where it is lost."""
+        self.looks += 1
+        self.largest_sigma = max(sigma, self.largest_sigma or 0.0)
+        self.looks_in_window += not (watch.is_lost(sigma) or watch.is_known(sigma))
+
+    def record(self, watch: Watch | None) -> dict[str, float | int | None]:
+        """For the record of the run; nothing where nobody looked."""
+        if watch is None:
+            return {}
+        return {
+            "sigma_lo": watch.sigma_lo,
+            "sigma_hi": watch.sigma_hi,
+            "largest_sigma": self.largest_sigma,
+            "looks": self.looks,
+            "looks_in_window": self.looks_in_window,
+        }
+
+
 def sigmas_of(
     frames: Sequence[Configuration],
     checkpoint: Checkpoint,

@@ -15,6 +15,7 @@ What a seed decides: which frames are in the pool, which the model begins with, 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -182,18 +183,10 @@ BALANCED = System(
     make=balanced,
     screen=80,
 )
-REDUNDANT = System(
+REDUNDANT = replace(
+    BALANCED,
     title="acetylacetone, redundant pool (450 frames at 300 K, 50 at 600 K)",
-    species=[1, 6, 8],
-    training=_training(400, 4),
-    noise=NOT_MEASURED,
-    batch=15,
-    probe=2,
-    rounds=3,
-    rare=("600 K",),
-    measures=ACETYLACETONE_MEASURES,
     make=redundant,
-    screen=80,
 )
 SILICON = System(
     title="silicon (AIMD and elastic frames with 6 vacancies and 3 surfaces)",

@@ -105,7 +105,7 @@ def drawn_rows(starts: int, count: int, seed: int) -> list[int]:
 
 
 def _finding(job: Trajectory, found: Walk, kind: str) -> Finding:
-    watch, count = job.watch, len(found.frames)
+    count = len(found.frames)
     record: dict[str, Any] = {
         "sampler": job.settings.name,
         "ensemble": job.settings.ensemble,
@@ -122,14 +122,7 @@ def _finding(job: Trajectory, found: Walk, kind: str) -> Finding:
         record["pressure"] = list(p) if isinstance(p := job.pressure, tuple) else p
     if found.bias is not None:
         record["bias_strength"] = found.bias
-    if watch is not None:
-        record |= {
-            "sigma_lo": watch.sigma_lo,
-            "sigma_hi": watch.sigma_hi,
-            "largest_sigma": found.largest_sigma,
-            "looks": found.looks,
-            "looks_in_window": found.looks_in_window,
-        }
+    record |= found.record(job.watch)
     return Finding(
         record=record,
         frames=found.frames,

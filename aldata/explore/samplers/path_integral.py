@@ -58,14 +58,7 @@ def _finding(job: Polymer, found: Round) -> Finding:
         "mean_potential_energy": _mean(found.potential),
         "mean_kinetic_energy": _mean(found.kinetic),
     }
-    if job.watch is not None:
-        record |= {
-            "sigma_lo": job.watch.sigma_lo,
-            "sigma_hi": job.watch.sigma_hi,
-            "largest_sigma": found.largest_sigma,
-            "looks": found.looks,
-            "looks_in_window": found.looks_in_window,
-        }
+    record |= found.record(job.watch)
     return Finding(
         record=record,
         frames=found.frames,
