@@ -66,7 +66,9 @@ class Links:
 
     def read(self, generation: str) -> Link:
         """The link of a generation's data set. Raises DamagedArtifact."""
-        file = hashlib.sha256(self._tree.content(path_of(generation, "dataset"))).hexdigest()
+        path = path_of(generation, "dataset")
+        content = self._tree.content(path)
+        file = hashlib.sha256(content).hexdigest()
         query = "SELECT generation, theory_id, digest, parent, parent_manifest FROM links WHERE file = ?"
         row = self._known.execute(query, (file,)).fetchone()
         if row is not None:
@@ -74,7 +76,8 @@ class Links:
             link = None if parent is None else Parent(generation=parent, manifest=manifest)
             return Link(name, theory, digest, link)
         found = Link.of(manifest_of(self._tree, generation))
-        self._remember(file, found)
+        if self._tree.content(path) == content:  # nobody has replaced the file in between
+            self._remember(file, found)
         return found
 
     def _remember(self, file: str, link: Link) -> None:
