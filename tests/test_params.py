@@ -140,6 +140,17 @@ def test_merging_takes_every_change_and_keeps_the_rest(
         assert result[key] == default[key]
 
 
+def test_exploration_may_not_ask_for_more_than_the_batch(file: Path) -> None:
+    params.set_values(file, {"acquire.batch": 8, "explore.most_asked": 8})
+    assert params.load(file).explore.most_asked == 8  # nothing is asked for on the way
+    params.set_values(file, {"explore.ask": "during"})
+    with pytest.raises(InvalidParameters, match="8 calls may be asked for") as caught:
+        params.load(file)
+    assert "fewer than acquire.batch" in str(caught.value)
+    params.set_values(file, {"explore.most_asked": 7})
+    params.load(file)
+
+
 @pytest.mark.parametrize("where", ["train.members", "generations.g001.train"])
 def test_a_committee_of_one_is_refused_before_any_work(file: Path, where: str) -> None:
     params.set_values(file, {where: 1 if where == "train.members" else {"members": 1}})

@@ -18,6 +18,7 @@ def load(path: Path) -> Parameters:
             parameters.settings_of(verb, generation)
         _check_mix(parameters, generation)
         _check_committee(parameters, generation)
+        _check_asked(parameters, generation)
     return parameters
 
 
@@ -71,6 +72,22 @@ def _check_committee(parameters: Parameters, generation: str) -> None:
         expected="at least 2 members, and 4 to be calibrated, for uncertainty.method: committee",
         next_step="train.members: 4, or uncertainty.method: last_layer (shallow, dropout), for which "
         "one member is enough",
+    )
+
+
+def _check_asked(parameters: Parameters, generation: str) -> None:
+    """Raise InvalidParameters where exploration may ask for more than the batch that this counts in."""
+    explore, acquire = (
+        parameters.settings_of(verb, generation).content() for verb in ("explore", "acquire")
+    )
+    most, batch = explore["most_asked"], acquire["batch"]
+    if explore["ask"] == "after" or most < batch:
+        return
+    raise InvalidParameters(
+        f"{most} calls may be asked for during exploration, and the batch has {batch}",
+        where=f"params.yaml: explore.most_asked (generation {generation})",
+        expected="fewer than acquire.batch: they count in it, and the probe must have a place",
+        next_step="a smaller explore.most_asked, or a larger acquire.batch",
     )
 
 
