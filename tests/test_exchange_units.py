@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import published_data
 import pytest
 from ase import Atoms
 from ase.build import bulk
@@ -18,11 +19,8 @@ from aldata.errors import InvalidInput
 from aldata.exchange import Conventions, Request
 from aldata.exchange.conventions import tensor
 
-DATA = next(
-    (p for folder in Path(__file__).parents if (p := folder / "shared/data").is_dir()), Path()
-)
-SILICON = DATA / "silicon" / "train.xyz"
-ACETYLACETONE = DATA / "acetylacetone" / "train_300K.xyz"
+SILICON = published_data.SILICON / "train.xyz"
+ACETYLACETONE = published_data.ACETYLACETONE / "train_300K.xyz"
 THEORY = exchange.stated_theory("EMT")
 
 

@@ -199,6 +199,7 @@ def test_maces_loader_with_workers_that_are_no_forks(accepted: StoredFrames) -> 
 
     graphs = accepted.to_torch(cutoff=CUTOFF, dtype=torch.float64)
     loader = DataLoader(graphs, 4, num_workers=2, multiprocessing_context="spawn")
+    assert len(loader) == 3
     for ours, expected in zip(loader, DataLoader(graphs, batch_size=4), strict=True):
         _same(ours, expected)
 

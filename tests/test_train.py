@@ -4,12 +4,12 @@ import copy
 import platform
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from made_potentials import ISOLATED, SMALL, copper, ethanol, in_process, labelled
+from published_data import ACETYLACETONE
 
 from aldata.artifacts.frames import Labels
 from aldata.errors import AldataError, InvalidInput, InvalidParameters
@@ -227,9 +227,6 @@ def test_members_run_in_processes(molecules: Labels) -> None:
         lambda function, jobs: run(function, jobs, ClusterSettings(workers=2), title="train"),
     )
     assert there.checkpoint.digest == here.checkpoint.digest
-
-
-ACETYLACETONE = Path(__file__).parents[2] / "shared/data/acetylacetone"
 
 
 @pytest.mark.slow
