@@ -13,7 +13,7 @@ from aldata.artifacts.checkpoints import Checkpoint
 from aldata.errors import InvalidInput
 from aldata.explore.asking import Asked, followed
 from aldata.explore.samplers.finding import Context, Finding, spawned
-from aldata.explore.settings import Dynamics, MolecularDynamics, PathIntegral, Threshold
+from aldata.explore.settings import Dynamics, Followed, MolecularDynamics, Threshold
 from aldata.explore.trajectories import Trajectory, Walk, walk
 from aldata.explore.watching import Watch
 
@@ -76,7 +76,7 @@ def check_volume(settings: Dynamics, context: Context) -> None:
     )
 
 
-def watch_of(settings: Dynamics | PathIntegral, context: Context) -> Watch | None:
+def watch_of(settings: Followed, context: Context) -> Watch | None:
     """What follows sigma during a run; None where it is switched off, or there is no threshold yet."""
     stated = context.thresholds
     high = _threshold(settings.sigma_hi, stated.sigma_hi if stated else None)

@@ -1,8 +1,9 @@
 """Settings of the exploration: a module per sampler, and `plan` for the list of them."""
 
 from aldata.explore.settings.displacing import Displacements, Swaps, Vacancies, VolumeScan
-from aldata.explore.settings.dynamics import BiasedDynamics, Dynamics, MolecularDynamics, Threshold
+from aldata.explore.settings.dynamics import BiasedDynamics, Dynamics, MolecularDynamics
 from aldata.explore.settings.files import FOLDER
+from aldata.explore.settings.following import Followed, Threshold
 from aldata.explore.settings.importing import Imported
 from aldata.explore.settings.paths import EndPoint, ReactionPath
 from aldata.explore.settings.plan import OF_SAMPLERS, ExploreSettings, Sampler
@@ -18,6 +19,7 @@ __all__ = [
     "Dynamics",
     "EndPoint",
     "ExploreSettings",
+    "Followed",
     "Imported",
     "MolecularDynamics",
     "PathIntegral",

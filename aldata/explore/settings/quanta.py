@@ -6,12 +6,15 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from aldata.explore.settings.dynamics import Temperature, Threshold
-from aldata.explore.settings.sampling import Sampling
+from aldata.explore.settings.dynamics import Temperature
+from aldata.explore.settings.following import Followed
 
 
-class PathIntegral(Sampling):
-    """Path-integral dynamics on the model's mean, by i-PI: where nuclei are by quantum mechanics."""
+class PathIntegral(Followed):
+    """Path-integral dynamics on the model's mean, by i-PI: where nuclei are by quantum mechanics.
+
+    The watch sees all beads: the most uncertain one decides, and is kept.
+    """
 
     name: Literal["path_integral"] = Field(default="path_integral", description="the sampler")
     temperatures: list[Temperature] = Field(
@@ -42,29 +45,9 @@ class PathIntegral(Sampling):
     equilibration: int = Field(
         default=100, ge=0, description="steps dropped at the start, when all beads are in one place"
     )
-    watch_every: int = Field(
-        default=5, ge=0, description="steps between two looks at the sigma of all beads; 0: never"
-    )
-    sigma_hi: Threshold = Field(
-        default="calibration",
-        description="a trajectory ends when one of its beads is above it, and the most uncertain bead of "
-        "the last look below it is kept (eV/A): as of molecular_dynamics",
-    )
-    sigma_lo: Threshold = Field(
-        default=None,
-        description="beads below it are no candidates (eV/A): as of molecular_dynamics",
-    )
 
     @model_validator(mode="after")
-    def _keeps_something(self) -> Self:
-        if self.steps < self.equilibration + self.interval:
-            raise ValueError(
-                f"steps ({self.steps}) must be at least equilibration + interval "
-                f"({self.equilibration + self.interval}), or nothing is kept"
-            )
+    def _has_the_beads(self) -> Self:
         if self.kept_beads > self.beads:
             raise ValueError(f"kept_beads ({self.kept_beads}) of {self.beads} beads")
-        low, high = self.sigma_lo, self.sigma_hi
-        if isinstance(low, float) and isinstance(high, float) and low >= high:
-            raise ValueError(f"sigma_lo ({low:g}) must be below sigma_hi ({high:g})")
         return self
