@@ -71,10 +71,11 @@ def grown(metal: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture
 def copy_of(tmp_path: Path) -> Callable[[Project], Project]:
-    """A private copy of a computed project, for tests that change it."""
+    """Private copies of a computed project, for tests that change it."""
 
     def copied(project: Project) -> Project:
-        shutil.copytree(project.root, tmp_path / "copy", symlinks=True)
-        return Project(tmp_path / "copy")
+        root = tmp_path / f"copy{len(list(tmp_path.glob('copy*')))}"
+        shutil.copytree(project.root, root, symlinks=True)
+        return Project(root)
 
     return copied

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +15,7 @@ from projects import Project, entry_of
 
 from aldata.artifacts.frames import Candidates, Labels, Selection
 from aldata.artifacts.schema import PURPOSES
+from aldata.ledger import Ledger
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +70,7 @@ def test_labels_asked_for_on_the_way_are_labels_like_all_others(
     text = project.ok("aldata", "audit", "call", next(iter(calls)), "--json")
     assert "g002" in json.dumps(json.loads(text[text.index("{") :]))
 
-    assert explore(project).returncode == 0  # killed and begun again, it would do the same
+    assert explore(project).returncode == 0
     assert project.read(Candidates, "g002").digest == digest
     project.commit("recorded")
     project.set({"generations.g002.explore.samplers.0.timestep": 0.25})
@@ -78,3 +81,37 @@ def test_labels_asked_for_on_the_way_are_labels_like_all_others(
     assert project.ended_calls() == ended
     assert project.read(Candidates, "g002").digest == digest
     assert np.isfinite(labels.energy[rows]).all()
+
+
+def test_killed_between_its_questions_it_repeats_the_same_trajectories(
+    metal: Project, copy_of: Callable[[Project], Project]
+) -> None:
+    """kill -9 as soon as one more call has ended: none is made again, the candidates are the same."""
+    calm, disturbed = copy_of(metal), copy_of(metal)
+    for project in (calm, disturbed):
+        project.set({"generations.g002": {**entry_of("g001"), "explore": LOOKS}})
+    before = len(calm.ended_calls())
+    assert explore(calm).returncode == 0
+    wanted, new = calm.ended_calls(), len(calm.ended_calls()) - before
+    assert new == 2
+    for ended in range(new):
+        running = subprocess.Popen(
+            [sys.executable, "-m", "pipelines.explore", "g002"],
+            cwd=disturbed.root,
+            env=disturbed.environment(ALDATA_WORKERS="1"),
+        )
+        while len(disturbed.ended_calls()) <= before + ended:
+            assert running.poll() is None
+            time.sleep(0.002)
+        running.kill()
+        running.wait()
+        assert not (disturbed.root / "generations" / "g002" / "candidates.zarr").exists()
+    done = explore(disturbed)
+    assert done.returncode == 0, done.stderr
+    assert disturbed.ended_calls() == wanted
+    assert disturbed.read(Candidates, "g002").digest == calm.read(Candidates, "g002").digest
+    ledger = Ledger.of_project(disturbed.root)
+    for call in wanted:
+        record = ledger.find(call)
+        assert record is not None
+        assert [a.outcome for a in record.attempts].count("conclusive") == 1
