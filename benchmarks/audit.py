@@ -191,11 +191,13 @@ def opened(root: Path) -> audit.Graph:
     return audit.Graph(audit.Index(root))
 
 
-def model_question(root: Path, generation: str) -> int:
+def model_question(root: Path, generation: str, records: bool) -> int:
+    """The calls of a model: found, counted and priced; with `records` also all that is known of each."""
     graph = opened(root)
     found = audit.audit_model(graph, audit.found_model(graph, generation))
+    calls = list(found["calls"]) if records else found["calls"]
     graph.index.connection.close()
-    return len(found["calls"])
+    return len(calls)
 
 
 def call_question(root: Path, selector: str) -> tuple[int, int]:
@@ -222,7 +224,8 @@ def measured(project: Project, generations: int) -> list[tuple[str, str, str]]:
     calls = next(graph.index.rows("SELECT count(*) FROM calls"))[0]
     versions = len(graph.versions)
     graph.index.connection.close()
-    model, count = timed(lambda: model_question(root, last))
+    model, count = timed(lambda: model_question(root, last, False))
+    listed, _ = timed(lambda: model_question(root, last, True))
     one, (_, models) = timed(lambda: call_question(root, call))
     host, (of_host, _) = timed(lambda: call_question(root, "host:node17"))
     everything, (all_calls, _) = timed(lambda: call_question(root, "date:2026-03-02"), 2)
@@ -236,7 +239,8 @@ def measured(project: Project, generations: int) -> list[tuple[str, str, str]]:
     graph.index.connection.close()
     more = (root / FILE).stat().st_size - size
     return [
-        (f"model -> its {count:,} calls", model, "1 s"),
+        (f"model -> its {count:,} calls, found, counted and priced", model, "1 s"),
+        ("the same, a record of each", listed, ""),
         (f"call -> {models} models in {versions} versions", one, "1 s"),
         (f"the {of_host:,} calls of one host -> what they reached", host, ""),
         (f"all {all_calls:,} calls -> what they reached", everything, ""),

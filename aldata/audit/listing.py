@@ -108,8 +108,14 @@ class UsedCalls(Sequence[dict[str, Any]]):
     def __getitem__(self, place: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
         places = range(len(self))[place]
         if isinstance(places, range):
-            return [self._record(k) for k in places]
-        return self._record(places)
+            return [self._record(self._block_of(k), self._ids[k]) for k in places]
+        return self._record(self._block_of(places), self._ids[places])
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        ends = [*(begin for begin, _ in self._blocks[1:]), len(self)]
+        for (begin, block), end in zip(self._blocks, ends, strict=True):
+            for identity in self._ids[begin:end]:
+                yield self._record(block, identity)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
@@ -137,11 +143,12 @@ class UsedCalls(Sequence[dict[str, Any]]):
         gone = self._gone.keys() & self._costs.keys()
         return dict(Counter(self._gone[call] for call in sorted(gone)))
 
-    def _record(self, place: int) -> dict[str, Any]:
-        identity = self._ids[place]
-        _, block = self._blocks[bisect(self._blocks, place, key=lambda item: item[0]) - 1]
+    def _block_of(self, place: int) -> Block:
+        return self._blocks[bisect(self._blocks, place, key=lambda item: item[0]) - 1][1]
+
+    def _record(self, block: Block, identity: int) -> dict[str, Any]:
         row = block.rows[identity]
-        call, configuration = (None if value is None else value.hex() for value in row[1:3])
+        call, configuration = row[1].hex(), row[2] and row[2].hex()
         theory = block.theory
         for level in block.levels:  # a call's id holds its level of theory
             if call == call_id(configuration or "", level):
