@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.conversion import from_atoms
 from aldata.artifacts.frames import Configuration
-from aldata.explore.trajectories import Trajectory, Walk, closed, walk
+from aldata.explore.groups import walked
+from aldata.explore.trajectories import Trajectory, Walk, closed
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
@@ -77,7 +78,7 @@ def followed(
             else:
                 ended.ended += f"; its call: {one.call['status']}"
                 closed(jobs[one.trajectory], ended)
-        led = iter(context.run(walk, again))
+        led = iter(walked(again, context.run))
         for one, _ in now:
             if one.call["status"] == "accepted":
                 found[one.trajectory] = next(led)

@@ -1,4 +1,4 @@
-"""One trajectory: the unit of work that runs in a process of its own."""
+"""One trajectory, by itself or beside others: see `groups`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from aldata.explore.autocorrelation import autocorrelation_time, detrended
 from aldata.explore.biasing import gauge, settle
 from aldata.explore.integrators import advance, equilibrating, piston_of, sampling, steer
 from aldata.explore.limits import Limits
+from aldata.explore.lockstep import PROBLEMS
 from aldata.explore.settings import Checks, Dynamics
 from aldata.explore.watching import Watch, Watched
 
@@ -156,8 +157,7 @@ def walk(trajectory: Trajectory) -> Walk:
     atoms.calc = trajectory.calculator()
     try:
         _walk(atoms, trajectory, found)
-    # a model far from its data may fail in its neighbour list or algebra: that ends this trajectory
-    except (ArithmeticError, ValueError, RuntimeError) as problem:
+    except PROBLEMS as problem:  # that ends this trajectory
         found.ended = f"the calculator failed ({type(problem).__name__}: {problem!s:.200})"
     return found if found.pause else closed(trajectory, found)
 

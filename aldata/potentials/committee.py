@@ -10,10 +10,10 @@ import numpy.typing as npt
 import torch
 
 from aldata.artifacts.checkpoints import Checkpoint
-from aldata.artifacts.frames import Configurations, Predictions
+from aldata.artifacts.frames import Configuration, Configurations, Predictions
 from aldata.errors import DamagedArtifact, InvalidInput
 from aldata.potentials.derivatives import evaluate
-from aldata.potentials.graphs import Batch, Graph, collate, graphs_of
+from aldata.potentials.graphs import Batch, Graph, batch_of, collate, graphs_of
 from aldata.potentials.network import Network
 
 if TYPE_CHECKING:
@@ -62,6 +62,10 @@ class Committee:
     def batch(self, graphs: Sequence[Graph]) -> Batch:
         """Graphs side by side, in the committee's precision."""
         return collate(graphs, len(self.numbers), self.network.dtype)
+
+    def batch_of(self, frames: Sequence[Configuration]) -> Batch:
+        """The same of frames whose elements are known to be the model's, without a graph of each."""
+        return batch_of(frames, self.numbers, self.network.architecture, self.network.dtype)
 
     def isolated(self, graph: Graph) -> float:
         """Sum of E0 over the atoms of a graph, in eV."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +50,12 @@ class Graph:
     volume: float
 
 
+COLUMNS = (
+    "species", "vectors", "harmonics", "harmonic_slopes", "radial", "radial_slopes", "pull",
+)  # fmt: skip
+"""What is the same of an atom, edge or pair wherever its graph is put."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """Graphs side by side, each atom with the same number of neighbour slots; see `Graph`.
@@ -84,8 +91,35 @@ def graph_of(
     configuration: Configuration, numbers: Sequence[int], architecture: Architecture
 ) -> Graph:
     """The graph of one configuration, whose elements must all be in `numbers` (ascending)."""
-    species = np.searchsorted(np.asarray(numbers), configuration.numbers)
-    receiver, sender, vectors, images = _neighbours(configuration, architecture.cutoff)
+    return _graph_of([configuration], numbers, architecture)
+
+
+def batch_of(
+    configurations: Sequence[Configuration],
+    numbers: Sequence[int],
+    architecture: Architecture,
+    dtype: torch.dtype,
+) -> Batch:
+    """The graphs of configurations side by side, as `collate` puts them, but described all at once: for
+    small molecules that is most of the work.
+    """
+    sizes = np.array([len(configuration) for configuration in configurations])
+    volumes = [_volume(configuration) for configuration in configurations]
+    graph = _graph_of(configurations, numbers, architecture)
+    return _padded(graph, sizes, volumes, len(numbers), dtype)
+
+
+def _graph_of(
+    configurations: Sequence[Configuration], numbers: Sequence[int], architecture: Architecture
+) -> Graph:
+    """One graph of all atoms; no edge joins two configurations. Its volume is the sum of theirs."""
+    species = [np.searchsorted(np.asarray(numbers), c.numbers) for c in configurations]
+    parts, begin = [], 0
+    for configuration in configurations:
+        receiver, sender, vectors, images = _neighbours(configuration, architecture.cutoff)
+        parts.append((receiver + begin, sender + begin, vectors, images))
+        begin += len(configuration)
+    receiver, sender, vectors, images = (np.concatenate(part) for part in zip(*parts, strict=True))
     reverse = _reverse(receiver, sender, images)
     first = np.minimum(np.arange(len(reverse)), reverse)
     own, pair = np.unique(first, return_inverse=True)
@@ -93,7 +127,7 @@ def graph_of(
     unit = vectors / lengths[:, None]
     radial, slopes = radial_basis(lengths[own], architecture)
     return Graph(
-        species=species.astype(np.int64),
+        species=np.concatenate(species).astype(np.int64),
         receiver=receiver,
         sender=sender,
         vectors=vectors,
@@ -103,8 +137,13 @@ def graph_of(
         radial=radial,
         radial_slopes=slopes,
         pull=unit / np.bincount(pair)[pair][:, None],
-        volume=abs(float(np.linalg.det(configuration.cell))) if configuration.pbc.all() else 0.0,
+        volume=sum(_volume(configuration) for configuration in configurations),
     )
+
+
+def _volume(configuration: Configuration) -> float:
+    """Volume in A^3, 0 unless periodic in three directions."""
+    return abs(float(np.linalg.det(configuration.cell))) if configuration.pbc.all() else 0.0
 
 
 def graphs_of(
@@ -163,14 +202,22 @@ def _reverse(receiver: Integer, sender: Integer, images: Integer) -> Integer:
     """For each edge the edge from its sender to its receiver; itself where rounding at the cutoff
     left the list of neighbours one-sided.
     """
-    there = np.column_stack([receiver, sender, images])
-    back = np.column_stack([sender, receiver, -images])
-    by_there, by_back = np.lexsort(there.T[::-1]), np.lexsort(back.T[::-1])
+    there, back = _keys(receiver, sender, images), _keys(sender, receiver, -images)
+    by_there, by_back = np.argsort(there), np.argsort(back)
     if not np.array_equal(there[by_there], back[by_back]):
         return np.arange(len(receiver))
     reverse = np.empty(len(receiver), dtype=np.int64)
     reverse[by_back] = by_there
     return reverse
+
+
+def _keys(first: Integer, second: Integer, images: Integer) -> Integer:
+    """One number per edge: two edges have the same one only if they are the same."""
+    key = first * (int(max(first.max(initial=0), second.max(initial=0))) + 1) + second
+    most = int(np.abs(images).max(initial=0))
+    for image in images.T if most else ():
+        key = key * (2 * most + 1) + image + most
+    return key
 
 
 def _box(configuration: Configuration, cutoff: float) -> Float:
@@ -186,43 +233,54 @@ def _box(configuration: Configuration, cutoff: float) -> Float:
 def collate(graphs: Sequence[Graph], elements: int, dtype: torch.dtype) -> Batch:
     """Put graphs of a model for `elements` elements side by side."""
     sizes = np.array([len(graph.species) for graph in graphs])
+    pairs = np.array([len(graph.radial) for graph in graphs])
+    volumes = [graph.volume for graph in graphs]
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(graph, name) for graph in graphs]) for name in COLUMNS
+    }
+    for name, moved in {"receiver": sizes, "sender": sizes, "pair": pairs}.items():
+        joined[name] = _joined(graphs, name, moved)
+    one = Graph(**joined, volume=sum(volumes))
+    return _padded(one, sizes, volumes, elements, dtype)
+
+
+def _padded(
+    graph: Graph, sizes: Integer, volumes: Sequence[float], elements: int, dtype: torch.dtype
+) -> Batch:
+    """A graph of frames that have so many atoms each, with the same number of slots for every atom."""
     atoms = int(sizes.sum())
-    receiver = _joined(graphs, "receiver", sizes)
-    counts = np.bincount(receiver, minlength=atoms)
+    counts = np.bincount(graph.receiver, minlength=atoms)
     # a lone atom is a valid batch: at least one slot
     slots = max(int(counts.max(initial=0)), 1)
-    slot = np.arange(len(receiver)) - np.repeat(np.cumsum(counts) - counts, counts)
-    slot += receiver * slots
+    slot = np.arange(len(graph.receiver)) - np.repeat(np.cumsum(counts) - counts, counts)
+    slot += graph.receiver * slots
 
-    def spread(name: str) -> torch.Tensor:
-        values = np.concatenate([getattr(graph, name) for graph in graphs])
+    def spread(values: Float) -> torch.Tensor:
         wide = torch.zeros((atoms, slots, *values.shape[1:]), dtype=dtype)
         wide.numpy().reshape(atoms * slots, *values.shape[1:])[slot] = values
         return wide
 
-    def rows(name: str) -> torch.Tensor:
-        parts = [getattr(graph, name) for graph in graphs]
-        empty = np.zeros((1, parts[0].shape[1]))
-        return torch.from_numpy(np.concatenate([*parts, empty])).to(dtype)
+    def rows(values: Float) -> torch.Tensor:
+        wide = torch.zeros((len(values) + 1, values.shape[1]), dtype=dtype)
+        wide.numpy()[:-1] = values
+        return wide
 
-    pairs = np.array([len(graph.radial) for graph in graphs])
-    sender, pair = np.repeat(np.arange(atoms), slots), np.full(atoms * slots, pairs.sum())
-    sender[slot] = _joined(graphs, "sender", sizes)
-    pair[slot] = _joined(graphs, "pair", pairs)
-    species = torch.from_numpy(np.concatenate([graph.species for graph in graphs]))
+    sender, pair = np.repeat(np.arange(atoms), slots), np.full(atoms * slots, len(graph.radial))
+    sender[slot], pair[slot] = graph.sender, graph.pair
+    species = torch.from_numpy(graph.species)
     return Batch(
         species=species,
         kind=one_hot(species, elements).to(dtype),
-        frame=torch.from_numpy(np.repeat(np.arange(len(graphs)), sizes)),
+        frame=torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)),
         sender=torch.from_numpy(sender.reshape(atoms, slots)),
-        vectors=spread("vectors"),
-        harmonics=spread("harmonics"),
-        harmonic_slopes=spread("harmonic_slopes"),
-        pull=spread("pull"),
+        vectors=spread(graph.vectors),
+        harmonics=spread(graph.harmonics),
+        harmonic_slopes=spread(graph.harmonic_slopes),
+        pull=spread(graph.pull),
         pair=torch.from_numpy(pair.reshape(atoms, slots)),
-        radial=rows("radial"),
-        radial_slopes=rows("radial_slopes"),
-        volume=torch.tensor([graph.volume for graph in graphs], dtype=dtype),
+        radial=rows(graph.radial),
+        radial_slopes=rows(graph.radial_slopes),
+        volume=torch.tensor(volumes, dtype=dtype),
         sizes=torch.from_numpy(sizes),
     )
 

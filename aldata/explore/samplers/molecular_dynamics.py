@@ -12,9 +12,10 @@ import numpy as np
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.errors import InvalidInput
 from aldata.explore.asking import Asked, followed
+from aldata.explore.groups import walked
 from aldata.explore.samplers.finding import Context, Finding, spawned
 from aldata.explore.settings import Dynamics, Followed, MolecularDynamics, Threshold
-from aldata.explore.trajectories import Trajectory, Walk, walk
+from aldata.explore.trajectories import Trajectory, Walk
 from aldata.explore.watching import Watch
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def trajectories(
     calculator: Callable[[Checkpoint], Calculator],
     kind: str,
 ) -> list[Finding]:
-    """Trajectories from the starting points, every (temperature, pressure, replica) one job.
+    """Trajectories from the starting points, one for every temperature, pressure and replica.
 
     Each has its own random seed, spawned from `seed`; starts are drawn without repetition as long as
     there are enough. A trajectory that leaves no frame is a finding too: why it ended. So are, together,
@@ -56,7 +57,7 @@ def trajectories(
         )
         for index, row in enumerate(drawn_rows(len(context.starts), count, seed))
     ]
-    walks, asked = followed(jobs, context.run(walk, jobs), context, calculator)
+    walks, asked = followed(jobs, walked(jobs, context.run), context, calculator)
     findings = [_finding(job, found, kind) for job, found in zip(jobs, walks, strict=True)]
     return [*findings, _questions(jobs, asked, kind)] if asked else findings
 

@@ -49,6 +49,12 @@ class Dynamics(Followed):
         description="no two candidates of a trajectory closer than the autocorrelation time of its "
         "potential energy, if that is longer than `interval`",
     )
+    batch_atoms: int = Field(
+        default=72,
+        ge=1,
+        description="most atoms in one evaluation of the model: small trajectories advance side by side, "
+        "in two groups at least, each a job; 1: every trajectory by itself",
+    )
     equilibration_friction: float = Field(
         default=0.2, gt=0, le=1, description="Langevin friction of these steps (1/fs)"
     )
