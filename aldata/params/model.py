@@ -39,7 +39,7 @@ VERBS = tuple(SETTINGS)
 BEHAVIOUR: dict[str, int] = {
     "seed": 2,
     "noise": 1,
-    "explore": 3,
+    "explore": 4,
     "describe": 2,
     "acquire": 5,
     "label": 3,

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ from aldata.potentials.derivatives import evaluate
 from aldata.potentials.graphs import Batch, graph_of, refuse_unknown
 from aldata.potentials.model import Model
 from aldata.potentials.posterior import Posterior
+from aldata.potentials.questions import Ask
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -89,6 +90,12 @@ class BiasedCalculator(CommitteeCalculator):
         self.strength = strength
         self.covariances = covariances_of(committee.checkpoint.information, ridge)
         self._forces: list[tuple[float, float]] = []
+
+    def asking(self, ask: Ask) -> Self:
+        """A calculator of the same committee, for other atoms, with a strength of its own."""
+        other = super().asking(ask)
+        other._forces = []
+        return other
 
     def calculate(
         self,

@@ -12,7 +12,7 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from aldata.artifacts.conversion import from_atoms
 from aldata.artifacts.frames import Configuration
-from aldata.potentials.derivatives import evaluate
+from aldata.potentials.derivatives import Results, evaluate
 from aldata.potentials.graphs import refuse_unknown
 from aldata.potentials.questions import Ask, alone
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from aldata.potentials.committee import Committee
+    from aldata.potentials.graphs import Batch
 
 
 class CommitteeCalculator(Calculator):  # type: ignore[misc]
@@ -89,30 +90,41 @@ def means_of(committee: Committee, frames: Sequence[Configuration]) -> list[dict
     A frame that makes numbers which are not finite shares none: then each is evaluated alone.
     """
     batch = committee.batch_of(frames)
-    stressed = bool((batch.volume > 0).any())
-    found = evaluate(committee.network, committee.model, batch, stress=stressed)
+    found = evaluate(committee.network, committee.model, batch, stress=has_volume(batch))
     forces = found.forces.numpy().astype(np.float64)
     if len(frames) > 1 and not np.isfinite(forces).all():
         return [means_of(committee, [frame])[0] for frame in frames]
-    mean = forces.mean(0)
-    squared = ((forces - mean) ** 2).sum(axis=(0, 2)) / max(len(forces) - 1, 1)
+    squared = ((forces - forces.mean(0)) ** 2).sum(axis=(0, 2)) / max(len(forces) - 1, 1)
     deviation, energies = np.sqrt(squared), found.energy.numpy().astype(np.float64).mean(0)
+    results = results_of(committee, frames, batch, energies, found)
+    for one, rows in zip(results, rows_of(frames), strict=True):
+        one["force_deviation"] = deviation[rows]
+    return results
+
+
+def results_of(
+    committee: Committee,
+    frames: Sequence[Configuration],
+    batch: Batch,
+    energies: npt.NDArray[np.float64],
+    found: Results,
+) -> list[dict[str, Any]]:
+    """Energy, from `energies` (frame,) without E0 in eV, mean forces and mean stress of each frame."""
+    forces = found.forces.numpy().astype(np.float64).mean(0)
     isolated = committee.checkpoint.isolated_energies[batch.species.numpy()]
     results: list[dict[str, Any]] = []
     for frame, rows in enumerate(rows_of(frames)):
         energy = float(energies[frame]) + float(isolated[rows].sum())
-        results.append(
-            {
-                "energy": energy,
-                "free_energy": energy,
-                "forces": mean[rows],
-                "force_deviation": deviation[rows],
-            }
-        )
+        results.append({"energy": energy, "free_energy": energy, "forces": forces[rows]})
         if found.stress is not None and batch.volume[frame] > 0:
             stress: npt.NDArray[np.float32] = found.stress[:, frame].numpy()
             results[-1]["stress"] = stress.astype(np.float64).mean(0)
     return results
+
+
+def has_volume(batch: Batch) -> bool:
+    """Whether any frame has a stress."""
+    return bool((batch.volume > 0).any())
 
 
 def rows_of(frames: Sequence[Configuration]) -> list[slice]:

@@ -67,10 +67,6 @@ class Committee:
         """The same of frames whose elements are known to be the model's, without a graph of each."""
         return batch_of(frames, self.numbers, self.network.architecture, self.network.dtype)
 
-    def isolated(self, graph: Graph) -> float:
-        """Sum of E0 over the atoms of a graph, in eV."""
-        return float(self.checkpoint.isolated_energies[graph.species].sum())
-
     def isolated_energies(self, configurations: Configurations) -> Float:
         """Sum of E0 over the atoms of each frame, (frame,) in eV."""
         kind = np.searchsorted(self.numbers, configurations.numbers)
