@@ -33,12 +33,12 @@ def question(architecture: Architecture = SMALL) -> tuple[Network, Model, Batch,
     return committee.network, committee.model, batch, checkpoint.weights[0]
 
 
-@pytest.mark.parametrize("large", [1, 1000], ids=["one by one", "together"])
+@pytest.mark.parametrize("size", [1, 2**30], ids=["one by one", "together"])
 @pytest.mark.parametrize("layers", [1, 2, 3])
 def test_energy_forces_and_stress_are_rebuilt_from_the_features(
-    layers: int, large: int, monkeypatch: pytest.MonkeyPatch
+    layers: int, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(last_layer, "LARGE", large)
+    monkeypatch.setattr(last_layer, "TOGETHER", size)
     architecture = Architecture(channels=4, interactions=layers, radial_mlp=[8], readout=6)
     network, model, batch, _ = question(architecture)
     found, values = rows(network, model, batch), parameters(model)

@@ -1,13 +1,13 @@
-"""A committee that is drawn to where it knows least, at the cost of one backward pass.
+"""A committee that is drawn to where it knows least, at the cost of a committee that is not.
 
-Symbols: m a member, a_m = (s phi, n) the row of a frame's energy in its last layer (s scale, phi the
-features summed over the atoms, n the number of atoms of each element), Sigma_m the posterior covariance of
-that layer, sigma_m^2 = a_m . Sigma_m a_m, tau the strength.
+Symbols: m a member, x_m = (c, t) the parameters of its last layer and a_m = (s phi, n) the row of a frame's
+energy in it (s scale, phi the features summed over the atoms, n the number of atoms of each element),
+Sigma_m the posterior covariance of x_m, sigma_m^2 = a_m . Sigma_m a_m, tau the strength.
 
     E_bias = mean over members of (E_m - tau sigma_m)
 
-Its gradient is that of mean_m (c_m - tau Sigma_m a_m / sigma_m) . a_m with the parenthesis held fixed: a
-last layer that is exchanged between the forward and the backward pass. Uncertainty-driven dynamics:
+The gradient of E_m is that of x_m . a_m, the gradient of sigma_m that of (Sigma_m a_m / sigma_m) . a_m with
+the parenthesis held fixed: two last layers side by side in one backward pass. Uncertainty-driven dynamics:
 Kulichenko et al., Nat. Comput. Sci. 3, 230 (2023); uncertainty-biased: Zaverkin et al., npj Comput. Mater.
 10, 83 (2024). Sigma is not calibrated here: the strength is set by forces, see `BiasedCalculator.settle`.
 """
@@ -15,7 +15,7 @@ Kulichenko et al., Nat. Comput. Sci. 3, 230 (2023); uncertainty-biased: Zaverkin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -23,61 +23,75 @@ import numpy.typing as npt
 import torch
 from ase.calculators.calculator import all_changes
 
-from aldata.artifacts.conversion import from_atoms
-from aldata.potentials.calculator import CommitteeCalculator
-from aldata.potentials.derivatives import evaluate
-from aldata.potentials.graphs import Batch, graph_of, refuse_unknown
-from aldata.potentials.model import Model
+from aldata.artifacts.frames import Configuration
+from aldata.potentials.calculator import CommitteeCalculator, deviation_of, has_volume, rows_of
+from aldata.potentials.derivatives import forces_from, per_frame, stress_from
 from aldata.potentials.posterior import Posterior
+from aldata.potentials.pullback import Pullback
 from aldata.potentials.questions import Ask
 
 if TYPE_CHECKING:
     from ase import Atoms
 
     from aldata.potentials.committee import Committee
+    from aldata.potentials.graphs import Batch
 
 Float = npt.NDArray[np.float64]
 
 
-class Pull:
-    """Sigma of one frame's energy and the last layers that its gradient belongs to.
+class LastLayers:
+    """The last layers of a committee, and what is not known about them; `ridge` as in `Posterior.of`.
 
-    `sigma` (member,) in eV is known once the features of a forward pass are.
+    covariances (member, parameter, parameter): Sigma. scale (member, 1, 1); parameters (member, 1,
+    parameter): (c, t).
     """
 
-    def __init__(self, covariances: Float, model: Model, batch: Batch) -> None:
-        self.covariances, self.model = covariances, model
-        self.scales = model.scale.numpy().astype(np.float64)
-        self.counts = batch.kind.sum(0).numpy().astype(np.float64)
-        self.sigma = np.zeros(len(covariances))
+    def __init__(self, committee: Committee, ridge: float) -> None:
+        self.committee, model = committee, committee.model
+        self.covariances = covariances_of(committee.checkpoint.information, ridge)
+        self.scale = model.scale.numpy().astype(np.float64)[:, None, None]
+        self.parameters = torch.cat([model.coefficients, model.shift], dim=1).numpy()[:, None]
 
-    def directions(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
-        """D sigma / d(features), over the scale: (member, feature)."""
-        phi = torch.cat(list(features), dim=2).detach().sum(1).numpy().astype(np.float64)
-        counts = np.broadcast_to(self.counts, (len(phi), len(self.counts)))
-        rows = np.concatenate([self.scales[:, None] * phi, counts], axis=1)
-        pulled = np.einsum("mij,mj->mi", self.covariances, rows)
-        self.sigma = np.sqrt(np.einsum("mi,mi->m", pulled, rows))
-        return torch.from_numpy(pulled[:, : phi.shape[1]] / self.sigma[:, None])
+    def rows(self, features: Sequence[torch.Tensor], batch: Batch) -> Float:
+        """Rows a of the energies, (member, frame, parameter), from features (member, atom, ...)."""
+        phi = per_frame(torch.cat(list(features), dim=2), batch).numpy()
+        counts = per_frame(batch.kind[None], batch).numpy()
+        wide = np.broadcast_to(counts, (len(phi), *counts.shape[1:]))
+        return np.concatenate([self.scale * phi, wide], axis=2)
 
-    def biased(self, features: Sequence[torch.Tensor], strength: float) -> Model:
-        """The model whose energies have the gradient of E - strength x sigma."""
-        coefficients = self.model.coefficients
-        change = strength * self.directions(features).to(coefficients.dtype)
-        return replace(self.model, coefficients=coefficients - change)
 
-    def alone(self, features: Sequence[torch.Tensor]) -> Model:
-        """The model whose energies have the gradient of -sigma."""
-        coefficients = self.model.coefficients
-        return replace(self.model, coefficients=-self.directions(features).to(coefficients.dtype))
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Drawn:
+    """One frame: energy with E0 and its sigma in eV, and forces (2, atom, 3) in eV/A and stress (2, 6) in
+    eV/A^3, None without a volume: those of the energy, and those of -sigma. All are means over the members.
+    deviation (atom,) in eV/A: how far the members' forces disagree.
+    """
+
+    energy: float
+    sigma: float
+    forces: Float
+    stress: Float | None
+    deviation: Float
+
+    def biased(self, strength: float) -> dict[str, Any]:
+        """Results of a calculator with a bias of this strength."""
+        energy, both = self.energy - strength * self.sigma, np.array([1.0, strength])
+        results = {
+            "energy": energy,
+            "free_energy": energy,
+            "forces": np.tensordot(both, self.forces, axes=1),
+            "force_deviation": self.deviation,
+            "energy_sigma": self.sigma,
+        }
+        return results if self.stress is None else results | {"stress": both @ self.stress}
 
 
 class BiasedCalculator(CommitteeCalculator):
     """Committee mean of E - strength x sigma_E: energy in eV with E0, forces in eV/A, stress in eV/A^3.
 
     `results["energy_sigma"]` is the members' mean sigma_E in eV, uncalibrated. `force_deviation` is that of
-    the members without a bias: a pass of its own, when it is asked for. With strength 0 it is the
-    committee's mean. Raises InvalidInput for a last layer without information.
+    the members without a bias. With strength 0 it is the committee's mean. Raises InvalidInput for a last
+    layer without information.
     """
 
     implemented_properties: ClassVar[list[str]] = [
@@ -88,75 +102,81 @@ class BiasedCalculator(CommitteeCalculator):
     def __init__(self, committee: Committee, ridge: float, strength: float = 0.0) -> None:
         super().__init__(committee)
         self.strength = strength
-        self.covariances = covariances_of(committee.checkpoint.information, ridge)
-        self._forces: list[tuple[float, float]] = []
+        self.layers = LastLayers(committee, ridge)
+        self._drawn: Drawn | None = None
+        self._sizes: list[tuple[float, float]] = []
 
     def asking(self, ask: Ask) -> Self:
         """A calculator of the same committee, for other atoms, with a strength of its own."""
         other = super().asking(ask)
-        other._forces = []
+        other._sizes = []
         return other
 
     def calculate(
         self,
         atoms: Atoms | None = None,
-        properties: Any = ("energy",),
+        properties: Any = ("energy",),  # noqa: ARG002
         system_changes: Any = all_changes,
     ) -> None:
         """Evaluate all members on `atoms`, with the bias."""
-        if "force_deviation" in properties:
-            kept = dict(self.results)
-            super().calculate(atoms, properties, system_changes)
-            self.results = {"force_deviation": self.results["force_deviation"], **kept}
-            if "energy" in kept:
-                return
-        super(CommitteeCalculator, self).calculate(atoms, properties, system_changes)
-        if "numbers" in system_changes:
-            refuse_unknown(self.atoms.numbers, self.committee.numbers)
-        self.results |= self._evaluated(self.atoms)
+        self._drawn = self.ask(drawn_of, self.layers, self.frame(atoms, system_changes))
+        self.results = self._drawn.biased(self.strength)
 
     def gauge(self, atoms: Atoms) -> None:
         """Compare the committee's forces with those of sigma; `settle` uses the mean of all looks."""
-        batch = self._batch(atoms)
-        pull = Pull(self.covariances, self.committee.model, batch)
-        plain = evaluate(self.committee.network, self.committee.model, batch).forces.mean(0)
-        drawn = evaluate(
-            self.committee.network, self.committee.model, batch, driven=pull.alone
-        ).forces.mean(0)
-        self._forces.append((float(plain.norm(dim=1).mean()), float(drawn.norm(dim=1).mean())))
+        self.get_property("forces", atoms)
+        if self._drawn is not None:
+            plain, drawn = np.linalg.norm(self._drawn.forces, axis=2).mean(axis=1)
+            self._sizes.append((float(plain), float(drawn)))
 
     def settle(self, share: float) -> float:
         """Set the strength (no unit) at which the mean size of the biasing force is `share` of the mean
         size of the committee's, over the frames that were gauged. Returns it; 0 where sigma has no force.
         """
-        forces, drawn = np.array(self._forces).mean(axis=0) if self._forces else (0.0, 0.0)
+        forces, drawn = np.array(self._sizes).mean(axis=0) if self._sizes else (0.0, 0.0)
         self.strength = share * forces / drawn if drawn > 0 else 0.0
         self.reset()
         return self.strength
 
-    def _batch(self, atoms: Atoms) -> Batch:
-        committee = self.committee
-        graph = graph_of(from_atoms(atoms), committee.numbers, committee.network.architecture)
-        return committee.batch([graph])
 
-    def _evaluated(self, atoms: Atoms) -> dict[str, Any]:
-        committee, batch = self.committee, self._batch(atoms)
-        pull, periodic = Pull(self.covariances, committee.model, batch), bool(atoms.pbc.all())
-        found = evaluate(
-            committee.network,
-            committee.model,
-            batch,
-            stress=periodic,
-            driven=lambda features: pull.biased(features, self.strength),
+def drawn_of(layers: LastLayers, frames: Sequence[Configuration]) -> list[Drawn]:
+    """What all members say of each frame, from one forward and one backward pass.
+
+    A frame that makes numbers which are not finite shares none: then each is evaluated alone.
+    """
+    committee = layers.committee
+    batch, model = committee.batch_of(frames), committee.model
+    forward = Pullback(committee.network, model, batch)
+    rows = layers.rows(forward.features, batch)
+    pulled = rows @ layers.covariances
+    sigma = np.sqrt((pulled * rows).sum(axis=2))
+    drawn = layers.scale * (pulled / sigma[..., None])[..., : model.coefficients.shape[1]]
+    own = (model.scale[:, None] * model.coefficients)[:, None].expand(drawn.shape)
+    seeds = torch.stack([own, torch.from_numpy(-drawn).to(own.dtype)], dim=2)
+    found = forward.vector_gradients(seeds.index_select(1, batch.frame))
+    vectors = found.transpose(0, 1).flatten(0, 1)  # all members of the energy, then all of -sigma
+    forces = _split(forces_from(vectors, batch))
+    if len(frames) > 1 and not np.isfinite(forces).all():
+        return [drawn_of(layers, [frame])[0] for frame in frames]
+    deviation, means = deviation_of(forces[0]), forces.mean(axis=1)
+    stress = _split(stress_from(vectors, batch)).mean(axis=1) if has_volume(batch) else None
+    isolated = committee.checkpoint.isolated_energies[batch.species.numpy()]
+    energies = (rows * layers.parameters).sum(axis=2).mean(axis=0)
+    return [
+        Drawn(
+            energy=float(energies[frame]) + float(isolated[atoms].sum()),
+            sigma=float(sigma[:, frame].mean()),
+            forces=means[:, atoms],
+            stress=stress[:, frame] if stress is not None and batch.volume[frame] > 0 else None,
+            deviation=deviation[atoms],
         )
-        sigma = float(pull.sigma.mean())
-        energy = float(found.energy.numpy().astype(np.float64).mean()) - self.strength * sigma
-        energy += float(committee.checkpoint.isolated_energies[batch.species.numpy()].sum())
-        forces = found.forces.numpy().astype(np.float64).mean(0)
-        results = {"energy": energy, "free_energy": energy, "forces": forces, "energy_sigma": sigma}
-        if found.stress is not None:
-            results["stress"] = found.stress[:, 0].numpy().astype(np.float64).mean(0)
-        return results
+        for frame, atoms in enumerate(rows_of(frames))
+    ]
+
+
+def _split(found: torch.Tensor) -> Float:
+    """(2, member, ...) from what is (2 x member, ...)."""
+    return found.numpy().astype(np.float64).reshape(2, -1, *found.shape[1:])
 
 
 def covariances_of(information: Float, ridge: float) -> Float:

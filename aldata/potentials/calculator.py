@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from aldata.potentials.committee import Committee
     from aldata.potentials.graphs import Batch
 
+Float = npt.NDArray[np.float64]
+
 
 class CommitteeCalculator(Calculator):  # type: ignore[misc]
     """Committee mean: energy in eV with E0, forces in eV/A, stress in eV/A^3 of three-periodic cells.
@@ -94,8 +96,7 @@ def means_of(committee: Committee, frames: Sequence[Configuration]) -> list[dict
     forces = found.forces.numpy().astype(np.float64)
     if len(frames) > 1 and not np.isfinite(forces).all():
         return [means_of(committee, [frame])[0] for frame in frames]
-    squared = ((forces - forces.mean(0)) ** 2).sum(axis=(0, 2)) / max(len(forces) - 1, 1)
-    deviation, energies = np.sqrt(squared), found.energy.numpy().astype(np.float64).mean(0)
+    deviation, energies = deviation_of(forces), found.energy.numpy().astype(np.float64).mean(0)
     results = results_of(committee, frames, batch, energies, found)
     for one, rows in zip(results, rows_of(frames), strict=True):
         one["force_deviation"] = deviation[rows]
@@ -106,7 +107,7 @@ def results_of(
     committee: Committee,
     frames: Sequence[Configuration],
     batch: Batch,
-    energies: npt.NDArray[np.float64],
+    energies: Float,
     found: Results,
 ) -> list[dict[str, Any]]:
     """Energy, from `energies` (frame,) without E0 in eV, mean forces and mean stress of each frame."""
@@ -120,6 +121,12 @@ def results_of(
             stress: npt.NDArray[np.float32] = found.stress[:, frame].numpy()
             results[-1]["stress"] = stress.astype(np.float64).mean(0)
     return results
+
+
+def deviation_of(forces: Float) -> Float:
+    """Root of the trace of each atom's sample covariance (ddof 1), (atom,), of (member, atom, 3)."""
+    squared = ((forces - forces.mean(0)) ** 2).sum(axis=(0, 2)) / max(len(forces) - 1, 1)
+    return np.asarray(np.sqrt(squared))
 
 
 def has_volume(batch: Batch) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,8 +12,6 @@ from aldata.potentials.network import Network, member_rows
 
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 """Indices of the components xx yy zz yz xz xy."""
-
-Driven = Callable[[Sequence[torch.Tensor]], Model]
 
 
 @dataclass(frozen=True)
@@ -37,13 +34,8 @@ def evaluate(
     *,
     stress: bool = False,
     training: bool = False,
-    driven: Driven | None = None,
 ) -> Results:
-    """Energy, forces and, if asked for, stress of every member; `training` keeps them differentiable.
-
-    driven: from the features of every layer, the model with another last layer that forces and stress are
-    of; the energy stays that of `model`.
-    """
+    """Energy, forces and, if asked for, stress of every member; `training` keeps them differentiable."""
     radial, slopes = network.radial(model, batch)
     if not radial.requires_grad:
         radial.requires_grad_(True)
@@ -51,8 +43,7 @@ def evaluate(
     features = network.features(model, batch, radial, harmonics)
     nodes = network.node_energies(model, features, batch)
     inputs = [radial, harmonics]
-    moving = nodes if driven is None else network.node_energies(driven(features), features, batch)
-    gradients = torch.autograd.grad([moving.sum()], inputs, create_graph=training)
+    gradients = torch.autograd.grad([nodes.sum()], inputs, create_graph=training)
     gradient = vector_gradient(gradients[0], gradients[1], slopes, batch)
     energy = per_frame(nodes, batch)
     forces = forces_from(gradient, batch)

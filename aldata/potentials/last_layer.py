@@ -8,29 +8,27 @@ training rows is its information matrix (last-layer Laplace; Bigi et al., arXiv 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from aldata.potentials.derivatives import forces_from, per_frame, stress_from, vector_gradient
+from aldata.potentials.derivatives import forces_from, per_frame, stress_from
 from aldata.potentials.graphs import Batch
 from aldata.potentials.model import Model
 from aldata.potentials.network import Network
+from aldata.potentials.pullback import Pullback
 
 Float = npt.NDArray[np.float64]
 
 LEAST = 1e-12
 """Smallest prior precision, as a share of the largest diagonal element of H."""
 
-CHUNK = 8
-"""Features whose gradients are taken together in small batches; more is bound by memory: slower."""
-
-LARGE = 60
-"""Atoms from which on the gradients are taken one by one. That is as fast there, and taking several
-together makes torch import sympy: 0.4 s, as long as the last layer of a short training."""
+TOGETHER = 2**19
+"""Numbers in the largest array of a pullback: as many features at a time as fit. Molecules have all of them
+in one pass; more memory than a cache holds is slower, not faster."""
 
 
 @dataclass(frozen=True)
@@ -74,44 +72,18 @@ def parameters(model: Model) -> Float:
 
 def rows(network: Network, model: Model, batch: Batch) -> Rows:
     """The rows of all energies, forces and stresses of a batch; `model` has one member."""
-    with torch.no_grad():
-        radial, slopes = network.radial(model, batch)
-    radial = radial.requires_grad_(True)
-    harmonics = batch.harmonics.clone().requires_grad_(True)
-    features = network.features(model, batch, radial, harmonics)
-    pieces = []
-    for part in features:
-        for along, turning in _gradients(part, [radial, harmonics]):
-            pieces.append(vector_gradient(along, turning, slopes, batch))
-    gradient = torch.cat(pieces) * float(model.scale[0])
+    forward = Pullback(network, model, batch)
+    seeds = torch.diag(model.scale.detach().expand(model.coefficients.shape[1]))
+    count = max(TOGETHER // forward.size, 1)
+    pieces = [forward.vector_gradients(part[None, None])[0] for part in torch.split(seeds, count)]
+    gradient = torch.cat(pieces)
     forces = np.moveaxis(forces_from(gradient, batch).numpy(), 0, -1)
     stress = np.moveaxis(stress_from(gradient, batch).numpy(), 0, -1)
     return Rows(
-        energy=_energy_rows(network, model, batch, features),
+        energy=_energy_rows(network, model, batch, forward.features),
         forces=_padded(forces, len(network.numbers)),
         stress=_padded(stress, len(network.numbers)),
     )
-
-
-def _gradients(
-    features: torch.Tensor, inputs: Sequence[torch.Tensor]
-) -> Iterator[tuple[torch.Tensor, ...]]:
-    """Gradients of the features (1, atom, feature), summed over atoms, as the members of a model: for
-    each input (1, ...) one of shape (feature, ...), a few features at a time.
-    """
-    if features.shape[1] >= LARGE:
-        for total in features.sum((0, 1)).unbind():
-            yield torch.autograd.grad([total], inputs, retain_graph=True)
-        return
-    for seeds in torch.split(torch.eye(features.shape[2], dtype=features.dtype), CHUNK):
-        found = torch.autograd.grad(
-            [features],
-            inputs,
-            [seeds[:, None, None, :].expand(-1, *features.shape)],
-            retain_graph=True,
-            is_grads_batched=True,
-        )
-        yield tuple(gradient.flatten(0, 1) for gradient in found)
 
 
 def energy_rows(network: Network, model: Model, batch: Batch) -> Float:

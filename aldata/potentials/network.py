@@ -68,7 +68,7 @@ class Network:
         ell = degrees(architecture.max_ell)
         own = np.arange(architecture.max_ell + 1)[None, :] == ell[:, None]
         mask = np.repeat(own / mean_degree, architecture.channels, axis=1)
-        self._own_degree = self._constant(mask)
+        self.own_degree = self._constant(mask)
 
     @classmethod
     def from_card(cls, card: dict[str, Any], numbers: Sequence[int], dtype: str) -> Self:
@@ -154,11 +154,14 @@ class Network:
 
     def radial(self, model: Model, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Radial functions and their slopes in 1/A: (member, layer, pair, degree x channel)."""
+        values, slopes = self.radial_table(model, batch).chunk(2, dim=2)
+        return values, slopes
+
+    def radial_table(self, model: Model, batch: Batch) -> torch.Tensor:
+        """Radial functions of all pairs, then their slopes: (member, layer, 2 x pair, ...)."""
         rows = torch.cat([batch.radial, batch.radial_slopes])
         both = radial_network(rows, model.radial)
-        shape = (model.members, self.architecture.interactions, 2, len(batch.radial), -1)
-        values, slopes = both.view(shape).unbind(2)
-        return values, slopes
+        return both.view(model.members, self.architecture.interactions, len(rows), -1)
 
     def features(
         self, model: Model, batch: Batch, radial: torch.Tensor, harmonics: torch.Tensor
@@ -171,19 +174,26 @@ class Network:
         kind = batch.kind.expand(model.members, -1, -1)
         found: list[torch.Tensor] = []
         for index, (layer, values) in enumerate(zip(model.layers, radial.unbind(1), strict=True)):
-            if index == 0:
-                own = torch.bmm(kind, self._first_skip(model.embedding, layer.skip))
-                up = torch.bmm(kind, torch.bmm(model.embedding, layer.up))
-            else:
-                wide = torch.bmm(found[-1], layer.skip).view(*kind.shape, -1)
-                own = (wide * batch.kind[..., None]).sum(2)
-                up = torch.bmm(found[-1], layer.up)
-            density = self._density(layer, self._messages(values, up, batch), harmonics)
+            own, up = self.arguments(model, index, found, batch)
+            density = self.density(layer, self._messages(values, up, batch), harmonics)
             product = self._contract(density, torch.bmm(kind, layer.products).flatten(0, 1))
             found.append(torch.baddbmm(own, product.view(own.shape), layer.out))
         if model.gate is not None:
             found[-1] = SILU_NORM * silu(torch.bmm(found[-1], model.gate))
         return found
+
+    def arguments(
+        self, model: Model, index: int, found: Sequence[torch.Tensor], batch: Batch
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of a layer, given the features of those before it: the residual, and what is sent to
+        neighbours, both (member, atom, channel).
+        """
+        layer, kind = model.layers[index], batch.kind.expand(model.members, -1, -1)
+        if index == 0:
+            own = torch.bmm(kind, self._first_skip(model.embedding, layer.skip))
+            return own, torch.bmm(kind, torch.bmm(model.embedding, layer.up))
+        wide = torch.bmm(found[-1], layer.skip).view(*kind.shape, -1)
+        return (wide * batch.kind[..., None]).sum(2), torch.bmm(found[-1], layer.up)
 
     def _first_skip(self, embedding: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
         """The first layer's residual depends on the element only: (member, element, channel)."""
@@ -202,13 +212,13 @@ class Network:
         there = sent.flatten(0, 1).index_select(0, sender)
         return (values * there[:, None]).view(members * atoms, batch.sender.shape[1], -1)
 
-    def _density(
+    def density(
         self, layer: Layer, messages: torch.Tensor, harmonics: torch.Tensor
     ) -> torch.Tensor:
         """Sum over slots of messages x harmonics, channels mixed per degree: (member x atom, harmonic,
         channel).
         """
-        every = torch.bmm(harmonics.transpose(1, 2), messages) * self._own_degree
+        every = torch.bmm(harmonics.transpose(1, 2), messages) * self.own_degree
         members, wide, channels = layer.mix.shape
         return torch.bmm(every.view(members, -1, wide), layer.mix).view(len(every), -1, channels)
 
@@ -227,6 +237,27 @@ class Network:
             a, b, c = factors.chunk(3, dim=1)
             total = total + (higher[1] * a * b * c).sum(1)
         return total
+
+    def contract_with_slopes(
+        self, density: torch.Tensor, weights: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same products, and their slopes in the density: (member x atom, harmonic, channel)."""
+        counts = [len(coupling) for coupling in self._couplings]
+        tables = weights.view(len(weights), sum(counts), -1)
+        first, *higher = torch.split(tables, counts, dim=1)
+        if not higher:
+            return (first * density).sum(1), first
+        square = higher[0] * density
+        total, slopes = ((first + square) * density).sum(1), first + 2 * square
+        if len(higher) > 1:
+            choice = self._factors.expand(len(density), -1, -1)
+            a, b, c = torch.bmm(choice, density).chunk(3, dim=1)
+            scaled = higher[1] * a
+            pair = scaled * b
+            total = total + (pair * c).sum(1)
+            each = torch.cat([higher[1] * b * c, scaled * c, pair], dim=1)
+            slopes = torch.baddbmm(slopes, choice.transpose(1, 2), each)
+        return total, slopes
 
     def node_energies(
         self, model: Model, features: Sequence[torch.Tensor], batch: Batch
