@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -300,6 +301,10 @@ def test_the_watch_sees_what_describe_predicts(method: str, context: Context) ->
     found = predict(model, as_configurations([from_atoms(atoms)]), settings)
     wanted = 2.0 * np.sqrt(np.trace(found.force_covariance, axis1=1, axis2=2).max())
     assert watch.sigma(atoms) == pytest.approx(wanted, rel=1e-4)
+    assert watch.sigma(atoms) == pytest.approx(wanted, rel=1e-4)  # by the model of the first look
+    again = pickle.loads(pickle.dumps(watch))
+    assert again.sigma(atoms) == pytest.approx(wanted, rel=1e-4)
+    assert len(pickle.dumps(watch)) == len(pickle.dumps(replace(watch)))
 
 
 def test_how_it_went_is_told_in_numbers() -> None:

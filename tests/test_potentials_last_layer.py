@@ -34,12 +34,14 @@ def question(architecture: Architecture = SMALL) -> tuple[Network, Model, Batch,
 
 
 @pytest.mark.parametrize("size", [1, 2**30], ids=["one by one", "together"])
-@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize(("layers", "order"), [(1, 3), (2, 1), (2, 2), (2, 3), (3, 3)])
 def test_energy_forces_and_stress_are_rebuilt_from_the_features(
-    layers: int, size: int, monkeypatch: pytest.MonkeyPatch
+    layers: int, order: int, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(last_layer, "TOGETHER", size)
-    architecture = Architecture(channels=4, interactions=layers, radial_mlp=[8], readout=6)
+    architecture = Architecture(
+        channels=4, interactions=layers, correlation=order, radial_mlp=[8], readout=6
+    )
     network, model, batch, _ = question(architecture)
     found, values = rows(network, model, batch), parameters(model)
     direct = evaluate(network, model, batch, stress=True)

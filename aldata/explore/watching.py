@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.conversion import from_atoms
-from aldata.artifacts.frames import Configuration, Float, as_configurations
+from aldata.artifacts.frames import (
+    Configuration,
+    Configurations,
+    Float,
+    Predictions,
+    as_configurations,
+)
 from aldata.potentials.uncertainty import UncertaintySettings
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+Predict = Callable[[Configurations], Predictions]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -22,7 +31,8 @@ class Watch:
     """Calibrated sigma of a frame, looked at every so many steps.
 
     The sigma of a frame is the largest of its atoms': alpha times the root of the trace of the
-    covariance of the force, in eV/A; it does not change when the frame is turned.
+    covariance of the force, in eV/A; it does not change when the frame is turned. Its model is made at the
+    first look that needs one, and stays in that process.
     """
 
     checkpoint: Checkpoint
@@ -33,16 +43,14 @@ class Watch:
     sigma_hi: float | None
 
     def sigma(self, atoms: Atoms) -> float:
-        """Sigma of a frame whose forces have just been computed: the committee's costs nothing more, or
-        one more evaluation where a bias is in its forces.
-        """
+        """Sigma of a frame whose forces have just been computed: the committee's costs nothing more."""
         known = "force_deviation" in atoms.calc.implemented_properties
         if self.uncertainty.method == "committee" and known:
             found = atoms.calc.results.get("force_deviation")
             if found is None:
                 found = atoms.calc.get_property("force_deviation", atoms)
             return self.alpha * float(found.max())
-        return self.alpha * self._predicted(from_atoms(atoms))
+        return self.alpha * float(sigmas_of([from_atoms(atoms)], self._predict, 1.0)[0][0])
 
     def is_lost(self, sigma: float) -> bool:
         """Whether the model does not know where it is. A sigma that is not a number is no knowledge."""
@@ -52,8 +60,15 @@ class Watch:
         """Whether the model knows the frame already."""
         return self.sigma_lo is not None and sigma < self.sigma_lo
 
-    def _predicted(self, frame: Configuration) -> float:
-        return float(sigmas_of([frame], self.checkpoint, self.uncertainty, 1.0)[0][0])
+    @cached_property
+    def _predict(self) -> Predict:
+        from aldata.potentials.uncertainty import predictor
+
+        return predictor(self.checkpoint, self.uncertainty)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to another process: the model does not."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 @dataclass(eq=False, kw_only=True)
@@ -84,20 +99,15 @@ class Watched:
 
 
 def sigmas_of(
-    frames: Sequence[Configuration],
-    checkpoint: Checkpoint,
-    uncertainty: UncertaintySettings,
-    alpha: float,
+    frames: Sequence[Configuration], predict: Predict, alpha: float
 ) -> tuple[Float, Float]:
     """Sigma of each frame as above, and the largest length of a force that the model predicts.
 
     Both have the shape (frame,) and are in eV/A.
     """
-    from aldata.potentials.uncertainty import predict
-
     if not frames:
         return np.zeros(0), np.zeros(0)
-    found = predict(checkpoint, as_configurations(list(frames)), uncertainty)
+    found = predict(as_configurations(list(frames)))
     firsts = found.offsets[:-1]
     traces = np.trace(found.force_covariance, axis1=1, axis2=2)
     sigmas = alpha * np.sqrt(np.maximum.reduceat(traces, firsts))

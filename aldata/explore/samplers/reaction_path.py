@@ -114,13 +114,14 @@ def _difference(start: Configuration, end: Configuration) -> tuple[str, str] | N
 
 def found_along(search: Search) -> Finding:
     """Relax the band, look around it, and put what the checks let pass in the order of sigma."""
+    from aldata.potentials.uncertainty import predictor
+
     path = relaxed(search.band)
     frames, images, parents = _around(path, search)
     pieces = max(pieces_of(end, search.checks) for end in (search.band.start, search.band.end))
     good = [k for k, f in enumerate(frames) if _fit(f, search.checks, pieces)]
-    sigmas, forces = sigmas_of(
-        [frames[k] for k in good], search.checkpoint, search.uncertainty, search.alpha
-    )
+    predict = predictor(search.checkpoint, search.uncertainty)
+    sigmas, forces = sigmas_of([frames[k] for k in good], predict, search.alpha)
     calm = [row for row, force in enumerate(forces) if force <= search.checks.max_force]
     # what is not a number is the most uncertain of all
     order = sorted(calm, key=lambda row: -np.nan_to_num(sigmas[row], nan=np.inf))

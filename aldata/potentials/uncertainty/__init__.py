@@ -1,6 +1,6 @@
 """How wrong a checkpoint may be: committee, last layer, shallow ensemble, dropout.
 
-`METHODS` and `predict` need torch and are loaded on first use.
+`METHODS`, `predict` and `predictor` need torch and are loaded on first use.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from aldata.potentials.uncertainty.settings import NAMES, UncertaintySettings
 
 if TYPE_CHECKING:
-    from aldata.potentials.uncertainty.methods import METHODS, predict
+    from aldata.potentials.uncertainty.methods import METHODS, predict, predictor
 
-__all__ = ["METHODS", "NAMES", "UncertaintySettings", "predict"]
+__all__ = ["METHODS", "NAMES", "UncertaintySettings", "predict", "predictor"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("METHODS", "predict"):
+    if name in ("METHODS", "predict", "predictor"):
         from aldata.potentials.uncertainty import methods
 
         return getattr(methods, name)

@@ -6,6 +6,9 @@ off anew for every atom, the errors of an n-fold supercell would average out as 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 
@@ -23,7 +26,7 @@ def generator_of(checkpoint: str) -> np.random.Generator:
     return np.random.default_rng(int(checkpoint[:16], 16))
 
 
-def spread(model: OneModel, configurations: Configurations, heads: Float) -> Predictions:
+def spread(model: OneModel, heads: Float) -> Callable[[Configurations], Predictions]:
     """Mean and sample covariance (ddof 1) over `heads` (sample, parameter)."""
 
     def moments(found: Rows) -> Moments:
@@ -37,12 +40,12 @@ def spread(model: OneModel, configurations: Configurations, heads: Float) -> Pre
             covariance,
         )
 
-    return model.predictions(configurations, moments, members=len(heads))
+    return partial(model.predictions, moments=moments, members=len(heads))
 
 
 def shallow(
-    checkpoint: Checkpoint, configurations: Configurations, settings: UncertaintySettings
-) -> Predictions:
+    checkpoint: Checkpoint, settings: UncertaintySettings
+) -> Callable[[Configurations], Predictions]:
     """A shallow ensemble: heads drawn from the last layer's posterior (Kellner and Ceriotti,
     Mach. Learn.: Sci. Technol. 5, 035006, 2024, arXiv 2402.16621, train theirs instead).
     """
@@ -50,12 +53,12 @@ def shallow(
     deviations = model.posterior(settings.ridge).draws(
         settings.samples, generator_of(checkpoint.digest)
     )
-    return spread(model, configurations, model.mean + deviations)
+    return spread(model, model.mean + deviations)
 
 
 def dropout(
-    checkpoint: Checkpoint, configurations: Configurations, settings: UncertaintySettings
-) -> Predictions:
+    checkpoint: Checkpoint, settings: UncertaintySettings
+) -> Callable[[Configurations], Predictions]:
     """Monte Carlo dropout (Gal and Ghahramani, ICML 2016, arXiv 1506.02142) on the last layer.
 
     A share `dropout` of the features that enter the last layer is switched off, the others are
@@ -67,4 +70,4 @@ def dropout(
     drawn = generator_of(checkpoint.digest).random((settings.samples, features)) < keep
     masks = np.ones((settings.samples, len(model.mean)))
     masks[:, :features] = drawn / keep
-    return spread(model, configurations, model.mean * masks)
+    return spread(model, model.mean * masks)

@@ -6,6 +6,9 @@ is A Sigma A^T with its three rows A = -d a / dr, so that it turns with the stru
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.frames import Configurations, Predictions
 from aldata.potentials.last_layer import Rows
@@ -13,9 +16,9 @@ from aldata.potentials.uncertainty.one_model import Moments, OneModel
 from aldata.potentials.uncertainty.settings import UncertaintySettings
 
 
-def predict(
-    checkpoint: Checkpoint, configurations: Configurations, settings: UncertaintySettings
-) -> Predictions:
+def predictor(
+    checkpoint: Checkpoint, settings: UncertaintySettings
+) -> Callable[[Configurations], Predictions]:
     """The first member's predictions, with the covariances of its last layer's posterior."""
     model = OneModel(checkpoint)
     posterior = model.posterior(settings.ridge)
@@ -28,4 +31,4 @@ def predict(
             posterior.covariances(found.forces),
         )
 
-    return model.predictions(configurations, moments, members=None)
+    return partial(model.predictions, moments=moments, members=None)

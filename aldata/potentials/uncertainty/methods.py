@@ -9,11 +9,13 @@ from aldata.artifacts.frames import Configurations, Predictions
 from aldata.potentials.uncertainty import committee, heads, last_layer
 from aldata.potentials.uncertainty.settings import UncertaintySettings
 
-Method = Callable[[Checkpoint, Configurations, UncertaintySettings], Predictions]
+Predict = Callable[[Configurations], Predictions]
+Method = Callable[[Checkpoint, UncertaintySettings], Predict]
+"""Makes the model, once for all frames that will be asked about."""
 
 METHODS: dict[str, Method] = {
-    "committee": committee.predict,
-    "last_layer": last_layer.predict,
+    "committee": committee.predictor,
+    "last_layer": last_layer.predictor,
     "dropout": heads.dropout,
     "shallow": heads.shallow,
 }
@@ -32,6 +34,11 @@ def predict(
     Raises InvalidInput for the null checkpoint, for elements that the model does not know, and for a
     last layer without information.
     """
-    found = METHODS[settings.method](checkpoint, configurations, settings)
+    found = predictor(checkpoint, settings)(configurations)
     attributes = {**found.attributes, "method": settings.method}
     return Predictions.from_arrays(found.arrays, attributes)
+
+
+def predictor(checkpoint: Checkpoint, settings: UncertaintySettings) -> Predict:
+    """The same for who asks often: the model is made once. `method` is not among its attributes."""
+    return METHODS[settings.method](checkpoint, settings)
