@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -18,7 +19,7 @@ from projects import BIN, Project, made
 from scipy.stats import chi2
 
 from aldata import audit, digest, store
-from aldata.artifacts.documents import Noise
+from aldata.artifacts.documents import Manifest, Noise, Retraction
 from aldata.artifacts.frames import Labels
 from aldata.noise import NoiseFile
 
@@ -224,13 +225,24 @@ def test_what_cannot_be_measured_is_refused_before_any_call(
         assert kept(project) == []
         return done.stderr
 
-    assert "accepted calls are too few to ask 500 of them again" in refused("--frames", "500")
+    many = refused("--frames", "500")
+    assert "accepted calls are too few to ask 500 of them again" in many
+    path = project.root / "generations/g001/dataset.json"
+    manifest = store.read_document(path, Manifest)
+    call = next(entry.call for entry in manifest.entries if entry.status == "accepted")
+    gone = manifest.model_copy(update={"retracted": [Retraction(call=call, reason="a test")]})
+    store.write_document(path, gone)  # what was taken back is not asked again
+    assert accepted_in(refused("--frames", "500")) == accepted_in(many) - 1
     few = refused("--frames", "20", "--generation", "g001")
     assert "at least 20 accepted calls" in few
     assert "or ask for fewer: --frames" in few
     assert "there is no generation 'g007'" in refused("--generation", "g007")
     assert "at least 3 frames and 1 repeat" in refused("--frames", "2")
     assert "at least 3 frames and 1 repeat" in refused("--repeats", "0")
+
+
+def accepted_in(message: str) -> int:
+    return int(re.findall(r"(\d+) accepted calls are too few", message)[0])
 
 
 def test_an_oracle_without_tighter_settings_says_what_to_state(noisy: Project) -> None:

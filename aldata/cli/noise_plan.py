@@ -9,11 +9,12 @@ import numpy as np
 from aldata import store
 from aldata.acquire import Pool
 from aldata.acquire.strategies import farthest_point
-from aldata.artifacts.documents import Theory
+from aldata.artifacts.documents import Manifest, Theory
 from aldata.artifacts.frames import Configurations, Labels, Predictions
 from aldata.artifacts.layout import SEED, path_of
 from aldata.artifacts.schema import PURPOSES
 from aldata.cli.project import Project
+from aldata.curate import retracted_in
 from aldata.describe import DescribeSettings, describe
 from aldata.errors import InvalidInput, InvalidParameters, ProjectError
 from aldata.label import Requests, from_theory, resolve, restarted, tighter
@@ -108,19 +109,20 @@ def _theory(project: Project, parameters: Parameters) -> Theory:
 def _accepted(
     project: Project, parameters: Parameters, generation: str | None
 ) -> tuple[Labels, list[str]]:
-    """Accepted calls at the project's level of theory, each configuration once, in ascending order of
-    ids; and the generation of each.
+    """Accepted calls at the project's level of theory that nobody took back, each configuration once, in
+    ascending order of ids; and the generation of each.
     """
     if generation not in (None, SEED):
         parameters.plan_of(str(generation))
     names = [generation] if generation else [SEED, *parameters.in_order()]
-    parts, origins = [], []
+    parts, origins, gone = [], [], _retracted(project, parameters)
     for name in names:
         path = project.root / path_of(name, "labels")
         if not path.exists():
             continue
         labels = store.read(path, Labels)
-        usual = np.array([call not in labels.fallback_of_call for call in labels.call_ids], bool)
+        other = gone.union(labels.fallback_of_call)
+        usual = np.array([call not in other for call in labels.call_ids], bool)
         labels = labels.take(labels.accepted & usual & np.isin(labels.purpose, OURS))
         parts.append(labels)
         origins += [name] * len(labels)
@@ -134,6 +136,12 @@ def _accepted(
     first = {identity: row for row, identity in reversed(list(enumerate(joined.ids)))}
     rows = [first[identity] for identity in sorted(first)]
     return joined.take(rows), [origins[row] for row in rows]
+
+
+def _retracted(project: Project, parameters: Parameters) -> set[str]:
+    """Calls that the data sets say were taken back: their scatter is not the oracle's."""
+    paths = [project.root / path_of(name, "dataset") for name in [SEED, *parameters.in_order()]]
+    return retracted_in(store.read_document(path, Manifest) for path in paths if path.exists())
 
 
 def _spread_out(accepted: Labels, count: int) -> list[int]:
