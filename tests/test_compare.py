@@ -69,7 +69,7 @@ def test_strategies_are_compared_seed_by_seed_at_equal_calls() -> None:
     random = [curve("random", s, [3 * k, 2 * k]) for s, k in scale.items()]
     better = [curve("max_variance", s, [2 * k, 1.6 * k, k]) for s, k in scale.items()]
     (found,) = differences([*random, *better], METRIC, "random")
-    assert found.calls == {1: 40, 2: 40, 3: 40}
+    assert found.costs == {1: 40, 2: 40, 3: 40}
     assert found.interval is not None
     assert found.interval.mean == pytest.approx(-0.2)
     assert found.interval.high == pytest.approx(-0.2)
@@ -267,7 +267,7 @@ def test_equal_cost_may_mean_equal_cpu_time(
     assert {r["experiment"]: r["seconds_to_reach"] for r in document["experiments"]} == {
         "r1": 300.0, "r2": 300.0, "r3": 300.0, "v1": 400.0, "v2": 400.0, "v3": 400.0,
     }  # fmt: skip
-    assert document["differences"][0]["calls"] == {"1": 400.0, "2": 400.0, "3": 400.0}
+    assert document["differences"][0]["costs"] == {"1": 400.0, "2": 400.0, "3": 400.0}
     assert "CPU time of the oracle (s)" in picture.read_text()
 
 

@@ -35,13 +35,13 @@ class Difference:
     """A strategy against the reference: error relative to the reference's at equal cost, minus 1.
 
     Negative is better. missing : seeds that only one of the two has, with its cost at the end or not.
-    calls : the calls (or CPU seconds) per seed at which they are compared.
+    costs : per seed, the calls (or CPU seconds, with `against: seconds`) at which they are compared.
     """
 
     strategy: str
     reference: str
     interval: Interval | None
-    calls: dict[int, float]
+    costs: dict[int, float]
     missing: tuple[int, ...]
 
 
@@ -75,7 +75,7 @@ def differences(
     found = []
     for strategy in strategies:
         seeds = {seed for name, seed in runs if name in (strategy, reference)}
-        ratios, calls = {}, {}
+        ratios, costs = {}, {}
         for seed in sorted(seeds):
             mine, theirs = runs.get((strategy, seed), []), runs.get((reference, seed), [])
             if not mine or not theirs:
@@ -83,10 +83,10 @@ def differences(
             last = min(mine[-1][0], theirs[-1][0])
             ours, other = at_calls(mine, last), at_calls(theirs, last)
             if ours is not None and other:
-                ratios[seed], calls[seed] = ours / other, last
+                ratios[seed], costs[seed] = ours / other, last
         interval = mean_interval([math.log(r) for r in ratios.values()]) if ratios else None
         missing = tuple(sorted(seeds - set(ratios)))
-        found.append(Difference(strategy, reference, interval, calls, missing))
+        found.append(Difference(strategy, reference, interval, costs, missing))
     return found
 
 
