@@ -12,6 +12,7 @@ from aldata.evaluate import (
     EvaluateSettings,
     Facts,
     Wanted,
+    bands,
     errors,
     explored,
     extend_history,
@@ -39,6 +40,7 @@ def evaluate(stage: Stage) -> None:
     history = History(stage, stage.generation)
     copies = _near_copies(stage, history, tests)
     scores, calibration = stage.read_json("prequential"), stage.read(Calibration)
+    records = stage.read(Candidates).attributes["trajectories"]
     reported = metrics(
         _facts(stage, history),
         scores,
@@ -46,13 +48,14 @@ def evaluate(stage: Stage) -> None:
         calibration,
         before,
         _stop(stage, scores["probe_so_far"], calibration, settings),
-        explored(stage.read(Candidates).attributes["trajectories"]),
+        explored(records),
     )
     stage.write_json("metrics", reported)
     stage.write_json("history", extend_history(before, history_point(reported)))
     first = next(iter(tests), None)
     points = parity(predictions[first], tests[first], settings.parity_points) if first else []
     stage.write_json("parity", points)
+    stage.write_json("bands", bands(records))
 
 
 def _stop(

@@ -19,6 +19,7 @@ from aldata.evaluate import (
     EvaluateSettings,
     Facts,
     Wanted,
+    bands,
     errors,
     explored,
     extend_history,
@@ -173,6 +174,25 @@ def test_a_history_of_another_branch_is_refused():
         extend_history(history, history_point(reported(2, history)))
     with pytest.raises(InvalidInput, match="g000"):
         extend_history(history, history_point(reported(0, history)))
+
+
+def test_bands_are_told_image_by_image_above_their_start() -> None:
+    band = {
+        "files": ["a.xyz", "b.xyz"], "converged": True, "along": [0.0, 0.5, 1.5],
+        "energies": [-7.0, -6.75, -7.5],
+    }  # fmt: skip
+    failed = {**band, "converged": False, "energies": []}
+    older = {"files": ["a.xyz", "b.xyz"], "converged": True, "barrier": 0.25}
+    found = bands(
+        [{"asked_steps": 9, "steps": 9}, failed, band, older, {**band, "converged": False}]
+    )
+    assert [row["energy_meV"] for row in found[:3]] == [0.0, 250.0, -500.0]
+    assert [row["along_A"] for row in found[:3]] == [0.0, 0.5, 1.5]
+    assert [row["image"] for row in found] == [0, 1, 2] * 2
+    assert [row["band"] for row in found[2:4]] == [
+        "a.xyz to b.xyz",
+        "a.xyz to b.xyz (not converged)",
+    ]
 
 
 @settings(max_examples=20, deadline=None)

@@ -135,6 +135,11 @@ def test_candidates_come_most_uncertain_first_and_know_their_image(
     np.testing.assert_allclose(found.sigmas, 1.5 * np.sqrt(largest), rtol=1e-5)
     assert found.sigmas == sorted(found.sigmas, reverse=True)
     assert found.record["largest_sigma"] == found.sigmas[0]
+    heights = np.array(found.record["energies"]) - found.record["energies"][0]
+    assert heights.max() == found.record["barrier"]
+    assert found.record["along"][0] == 0
+    assert len(found.record["along"]) == len(heights) == 5
+    assert (np.diff(found.record["along"]) > 0.1).all()
     assert sorted(found.images) == sorted(list(range(5)) * 3)
     by_id = {frame.id: k for k, frame in enumerate(found.frames)}
     for k, parent in enumerate(found.parents):

@@ -55,6 +55,7 @@ def test_the_numbers_are_those_of_the_artifacts(grown: Project, found: dict[str,
     assert list(rows) == ["seed", "g000", "g001", "g001b"]
     for name in ("g000", "g001", "g001b"):
         assert rows[name]["metrics"] == grown.json(name, "metrics")
+        assert rows[name]["bands"] == grown.json(name, "bands") == []
         calls = grown.json(name, "calls")
         assert sum(rows[name]["calls"].values()) == len(calls)
         assert rows[name]["cpu_seconds"] == pytest.approx(sum(c["cpu_seconds"] for c in calls))

@@ -53,6 +53,28 @@ def test_a_click_on_the_map_shows_the_structure(
     assert page.complaints() == []
 
 
+def test_a_reaction_path_has_its_chart(
+    page: browser.Page, tmp_path: Path, document: dict[str, Any]
+) -> None:
+    energies = [0.0, 60.0, 180.0, 70.0, 10.0]
+    band = [
+        {"band": HOSTILE, "image": k, "along_A": 0.4 * k, "energy_meV": energy}
+        for k, energy in enumerate(energies)
+    ]
+    rows = [
+        row | {"bands": band if row["name"] == "g001" else []} for row in document["generations"]
+    ]
+    opened(page, tmp_path / "report.html", document | {"generations": rows})
+    page.until("document.querySelector('#generations figure circle')")
+    assert page.value("document.querySelectorAll('#generations figure circle').length") == 5
+    legend = page.value("document.querySelector('#generations .legend').textContent")
+    assert legend.startswith("g001: ")
+    assert page.complaints() == []
+    opened(page, tmp_path / "report.html", document)
+    page.until("document.querySelector('#generations table')")
+    assert page.value("document.querySelectorAll('#generations figure').length") == 0
+
+
 def test_another_generation_can_be_looked_at(
     page: browser.Page, tmp_path: Path, document: dict[str, Any]
 ) -> None:

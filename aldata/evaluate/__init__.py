@@ -3,7 +3,7 @@
 from aldata.artifacts.residuals import errors
 from aldata.evaluate.exploration import explored
 from aldata.evaluate.names import METRICS, Metric, flatten, metric_of
-from aldata.evaluate.plots import parity
+from aldata.evaluate.plots import bands, parity
 from aldata.evaluate.report import Facts, extend_history, history_point, metrics
 from aldata.evaluate.settings import EvaluateSettings
 from aldata.evaluate.stopping import Wanted, stopping
@@ -14,6 +14,7 @@ __all__ = [
     "Facts",
     "Metric",
     "Wanted",
+    "bands",
     "errors",
     "explored",
     "extend_history",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,30 @@ def parity(
         }
         for i in chosen
     ]
+
+
+def bands(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Energies along the bands of a generation, by its parent's model: one entry per image.
+
+    records: how its exploration went. along_A: length of the path from the start; energy_meV: above the
+    start. A band without energies is left out.
+    """
+    found = []
+    for record in records:
+        energies = record.get("energies") or []
+        name = " to ".join(record.get("files", []))
+        for image, (along, energy) in enumerate(
+            zip(record.get("along", []), energies, strict=False)
+        ):
+            found.append(
+                {
+                    "band": name if record["converged"] else f"{name} (not converged)",
+                    "image": image,
+                    "along_A": along,
+                    "energy_meV": 1e3 * (energy - energies[0]),
+                }
+            )
+    return found
 
 
 def _thinned(errors: np.ndarray[Any, Any], points: int, random_seed: int) -> Integer:

@@ -55,6 +55,13 @@ class Path:
     ended: str = COMPLETED
 
     @property
+    def along(self) -> Float:
+        """Length of the path from the start to each image, (image,) in A, all atoms together."""
+        places = np.array([image.positions for image in self.images])
+        steps = np.linalg.norm(np.diff(places, axis=0), axis=(1, 2))
+        return np.concatenate([[0.0], np.cumsum(steps)])
+
+    @property
     def barrier(self) -> float | None:
         """Energy of the highest image above the start's, in eV."""
         return float(self.energies.max() - self.energies[0]) if len(self.energies) else None

@@ -80,6 +80,7 @@ def _row(tree: Tree, parameters: Parameters, name: str) -> Row:
         "metrics": metrics,
         "calibration": document_of(tree, name, "calibration"),
         "reliability": document_of(tree, name, "reliability") or [],
+        "bands": document_of(tree, name, "bands") or [],
     }
 
 

@@ -193,5 +193,7 @@ def _record(path: Path, search: Search) -> dict[str, Any]:
         "largest_force": path.largest_force,
         "barrier": path.barrier,
         "reaction_energy": path.reaction_energy,
+        "along": path.along.tolist(),
+        "energies": path.energies.tolist(),
         "ended": path.ended,
     }

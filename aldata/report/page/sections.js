@@ -100,6 +100,21 @@ function generations() {
   ];
   const found = table(columns, ROWS, { tall: ROWS.length > 14 });
   here.append(found, make("p", { class: "quiet small" }, "F, E: RMS errors of forces and energies; on the probe those of the parent's model. Worth: the parent's force error on the picks over that on the random probe; 1 is what chance finds."));
+  if (ROWS.some((row) => row.bands.length)) here.append(reactionPaths());
+}
+
+function reactionPaths() {
+  const bands = ROWS.flatMap((row) => [...new Set(row.bands.map((image) => image.band))].map((band) => [row, band]));
+  const made = card("Energy along reaction paths");
+  plot(made, {
+    x: { label: "along the path (Å)", zero: true }, y: { label: "above the start (meV)", zero: true },
+    series: bands.map(([row, band], k) => {
+      const points = row.bands.filter((image) => image.band === band).map((image) => ({ x: image.along_A, y: image.energy_meV, tip: `${row.name}, image ${image.image}\n${band}\n${number(image.energy_meV)} meV after ${number(image.along_A)} Å` }));
+      return { name: `${row.name}: ${band}`, color: COLORS[k % COLORS.length], always: true, r: 4, points, links: points.slice(1).map((_, i) => [i, i + 1]) };
+    }),
+  });
+  made.append(make("p", { class: "quiet small" }, "Bands that each generation relaxed on its parent's model. What that model does not know yet, its path does not either."));
+  return made;
 }
 
 function bar(share) {
