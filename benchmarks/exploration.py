@@ -13,12 +13,16 @@ the replicas only.
 * `one model`: ASE's Langevin with the first member alone: plain MD.
 * `monitored`: what explore runs: the committee's mean, its sigma looked at every 5 steps, all checks.
 * `biased`: the same with the bias of `biased_dynamics`, whose sigma is one more pass at every look.
+* `one model, 8 in one graph` and `monitored, 8 in one graph`: eight of them side by side, as explore runs a
+  group of trajectories: one evaluation per step for all. CPU time is per step of each.
 * `monitored, last layer`: driven by one member, whose last layer says sigma (`uncertainty: last_layer`).
 * `MACE, one` and `MACE, committee`: ASE's Langevin with `mace.calculators.MACECalculator` of the same
   members, exported by `aldata.potentials.export.to_mace`; it evaluates its models one after the other.
 * `torch-sim`, `torch-sim, 8 in one graph`: its NVT Langevin with the exported first member, in an
   environment of its own (`pip install torch-sim-atomistic mace-torch`), whose Python `--torch-sim` names.
 * `replicas`: one `monitored` process, and two at the same time.
+* `sampler`: `molecular_dynamics` with eight replicas on the workers of a local cluster of two, in groups
+  (`batch_atoms` as by default) and each by itself (1): wall time, workers started before.
 
 `--bias` asks whether `biased_dynamics` is sooner where the model does not know: for every seed two
 trajectories from the same labelled frame, with the same random numbers, at 300 K, one with the bias. Sigma
@@ -39,10 +43,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+COPIES = 8
+"""Trajectories in one graph."""
 PARTS = 5
 """Parts of a run: the least of them is what a core can do."""
 TORCH_SIM = """
@@ -84,17 +91,22 @@ def subject(arguments: argparse.Namespace) -> tuple[Any, Any]:
 
 
 def plain(atoms: Any, steps: int) -> Callable[[], None]:
-    """ASE's Langevin dynamics of atoms that have a calculator."""
+    """ASE's Langevin dynamics of atoms that have a calculator, warmed up."""
+    motion = langevin(atoms, 0)
+    motion.run(20)
+    return lambda: motion.run(steps)
+
+
+def langevin(atoms: Any, seed: int) -> Any:
+    """ASE's integrator."""
     import numpy as np
     from ase import units
     from ase.md.langevin import Langevin
 
-    motion = Langevin(
+    return Langevin(
         atoms, 0.5 * units.fs, temperature_K=300, friction=0.02 / units.fs, fixcm=False,
-        rng=np.random.default_rng(0),
+        rng=np.random.default_rng(seed),
     )  # fmt: skip
-    motion.run(20)
-    return lambda: motion.run(steps)
 
 
 def one_model(arguments: argparse.Namespace) -> Callable[[], None]:
@@ -108,6 +120,27 @@ def one_model(arguments: argparse.Namespace) -> Callable[[], None]:
     return plain(atoms, arguments.steps)
 
 
+def one_model_together(arguments: argparse.Namespace) -> Callable[[], None]:
+    """The first member alone, for several molecules in one graph."""
+    from aldata.artifacts.conversion import to_atoms
+    from aldata.explore.lockstep import together
+    from aldata.potentials import Committee
+
+    checkpoint, start = subject(arguments)
+    calculator = Committee.from_checkpoint(single(checkpoint)).calculator()
+
+    def task(seed: int, steps: int, ask: Any) -> None:
+        atoms = to_atoms(start)
+        atoms.calc = calculator.asking(ask)
+        langevin(atoms, seed).run(steps)
+
+    def run(steps: int) -> None:
+        together([partial(task, seed, steps) for seed in range(COPIES)])
+
+    run(20)
+    return lambda: run(arguments.steps)
+
+
 def single(checkpoint: Any) -> Any:
     """The first member of a checkpoint as a committee of its own."""
     return replace(
@@ -119,6 +152,12 @@ def monitored(arguments: argparse.Namespace) -> Callable[[], None]:
     """A trajectory as explore runs it."""
     checkpoint, start = subject(arguments)
     return walking(arguments, checkpoint, start, "committee")
+
+
+def monitored_together(arguments: argparse.Namespace) -> Callable[[], None]:
+    """A group of such trajectories."""
+    checkpoint, start = subject(arguments)
+    return walking(arguments, checkpoint, start, "committee", copies=COPIES)
 
 
 def last_layer(arguments: argparse.Namespace) -> Callable[[], None]:
@@ -139,9 +178,11 @@ def walking(
     start: Any,
     method: str,
     bias: float | None = None,
+    copies: int = 1,
 ) -> Any:
     """Explore's own loop, with a watch that never ends it."""
-    from aldata.explore import BiasedDynamics, MolecularDynamics, Trajectory, Watch, walk
+    from aldata.explore import BiasedDynamics, MolecularDynamics, Trajectory, Watch
+    from aldata.explore.groups import walk_together
     from aldata.explore.samplers.biased_dynamics import biased_mean
     from aldata.potentials import Committee
     from aldata.potentials.uncertainty import UncertaintySettings
@@ -155,16 +196,18 @@ def walking(
     )  # fmt: skip
 
     def run(steps: int) -> None:
-        plan: dict[str, Any] = {"steps": steps, "equilibration": 0, "interval": 20}
+        plan: dict[str, Any] = {"steps": steps, "equilibration": 0, "interval": 10}
         settings = MolecularDynamics(**plan) if bias is None else BiasedDynamics(**plan, bias=bias)
-        found = walk(
+        group = [
             Trajectory(
-                start=start, temperature=300, random_seed=0, settings=settings,
+                start=start, temperature=300, random_seed=seed, settings=settings,
                 calculator=lambda: calculator, watch=watch,
             )
-        )  # fmt: skip
-        if found.done != steps:
-            raise SystemExit(f"the trajectory ended: {found.ended}")
+            for seed in range(copies)
+        ]  # fmt: skip
+        for found in walk_together(group):
+            if found.done != steps:
+                raise SystemExit(f"the trajectory ended: {found.ended}")
 
     run(20)
     return lambda: run(arguments.steps)
@@ -189,7 +232,9 @@ def mace(arguments: argparse.Namespace, members: int | None) -> Callable[[], Non
 
 WAYS: dict[str, Callable[[argparse.Namespace], Callable[[], None]]] = {
     "one model": one_model,
+    "one model, 8 in one graph": one_model_together,
     "monitored": monitored,
+    "monitored, 8 in one graph": monitored_together,
     "biased": biased,
     "monitored, last layer": last_layer,
     "MACE, one": lambda arguments: mace(arguments, 1),
@@ -202,15 +247,48 @@ def child(arguments: argparse.Namespace) -> None:
     import torch
 
     torch.set_num_threads(1)
-    arguments.steps //= PARTS
+    copies = COPIES if "in one graph" in arguments.way else 1
+    arguments.steps //= PARTS * (4 if copies > 1 else 1)
     run, parts, wall = WAYS[arguments.way](arguments), [], time.perf_counter()
     for _ in range(PARTS):
         cpu = time.process_time()
         run()
         parts.append(time.process_time() - cpu)
     found = {"wall": time.perf_counter() - wall, "cpu": sum(parts)}
-    least = min(parts) / arguments.steps
+    least = min(parts) / arguments.steps / copies
     print(json.dumps({"steps": arguments.steps * PARTS, **found, "least": least}))
+
+
+def sampler_times(arguments: argparse.Namespace) -> dict[str, list[float]]:
+    """Wall seconds of the sampler with its replicas in groups and each by itself, in turn."""
+    from aldata.artifacts.frames import as_configurations
+    from aldata.execution import ClusterSettings, open_cluster
+    from aldata.explore import Context, MolecularDynamics, committee_mean
+    from aldata.explore.samplers.molecular_dynamics import molecular_dynamics
+
+    checkpoint, start = subject(arguments)
+    plan = {"temperatures": [300.0], "replicas": COPIES, "sigma_hi": 1e9, "equilibration": 10}
+    ways = {"in groups": {}, "each by itself": {"batch_atoms": 1}}
+    times: dict[str, list[float]] = {way: [] for way in ways}
+    with open_cluster(ClusterSettings(workers=2)) as runner:
+        context = Context(
+            starts=as_configurations([start]), checkpoint=checkpoint, calculator=committee_mean,
+            run=lambda function, jobs: runner(function, jobs, title="replicas"),
+        )  # fmt: skip
+        for number in range(arguments.rounds + 1):
+            for way, change in ways.items():
+                steps = arguments.steps if number else 20
+                settings = MolecularDynamics(**plan, **change, steps=steps, interval=10)
+                begun = time.perf_counter()
+                found = molecular_dynamics(settings, context, 0)
+                if any(one.record["steps"] != steps for one in found):
+                    raise SystemExit(
+                        f"a trajectory ended: {[one.record['ended'] for one in found]}"
+                    )
+                if number:  # the first one started the workers
+                    times[way].append(time.perf_counter() - begun)
+                    print(f"sampler, {way}: {times[way][-1]:.2f} s", flush=True)
+    return times
 
 
 def command(arguments: argparse.Namespace, way: str) -> list[str]:
@@ -289,7 +367,8 @@ def compared(arguments: argparse.Namespace) -> dict[str, Any]:
                 }
             )
             print(f"round {number}: replicas: {pairs[-1]}", flush=True)
-    return {"ms": {way: min(values) for way, values in costs.items()}, "replicas": pairs}
+    found = {way: min(values) for way, values in costs.items()}
+    return {"ms": found, "replicas": pairs, "sampler": sampler_times(arguments)}
 
 
 def report(found: dict[str, Any]) -> str:
@@ -309,6 +388,10 @@ def report(found: dict[str, Any]) -> str:
         f"* {marks[0]}  monitored over plain MD of one model: {ratio:.2f} (<= 1.3)",
         f"* {marks[1]}  two replicas over one, wall time: {wall:.2f} (>= 1.8); "
         f"by CPU time {cpu:.2f}",
+        *(
+            f"* {COPIES} replicas of the sampler on two workers, {way}: {min(times):.2f} s of wall time"
+            for way, times in found["sampler"].items()
+        ),
     ]
     return "\n".join(lines)
 
