@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
@@ -12,9 +13,10 @@ import torch
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.frames import Configuration, Configurations, Predictions
 from aldata.errors import DamagedArtifact, InvalidInput
-from aldata.potentials.derivatives import evaluate
+from aldata.potentials.derivatives import Results, evaluate
 from aldata.potentials.graphs import Batch, Graph, batch_of, collate, graphs_of
 from aldata.potentials.network import Network
+from aldata.potentials.tabulated import RadialTable
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
@@ -66,6 +68,19 @@ class Committee:
     def batch_of(self, frames: Sequence[Configuration]) -> Batch:
         """The same of frames whose elements are known to be the model's, without a graph of each."""
         return batch_of(frames, self.numbers, self.network.architecture, self.network.dtype)
+
+    @cached_property
+    def _table(self) -> RadialTable | None:
+        single = self.network.dtype == torch.float32
+        return RadialTable(self.network, self.model) if single else None
+
+    def results(self, batch: Batch) -> Results:
+        """Energies, forces, and stresses if a frame has a volume. In single precision radial functions are
+        from a table: for those who ask again and again.
+        """
+        radial = self._table.radial(batch) if self._table else None
+        stressed = bool((batch.volume > 0).any())
+        return evaluate(self.network, self.model, batch, stress=stressed, radial=radial)
 
     def isolated_energies(self, configurations: Configurations) -> Float:
         """Sum of E0 over the atoms of each frame, (frame,) in eV."""

@@ -32,8 +32,8 @@ class Graph:
     sorted by receiver; vectors (edge, 3) position of the receiver minus that of the sender's image, in
     Angstrom; harmonics (edge, harmonic) and their derivatives harmonic_slopes (edge, harmonic, 3) with
     respect to the vector; pair (edge,) the pair of neighbours that an edge and its reverse belong to;
-    radial (pair, bessel) and its derivative radial_slopes with respect to the distance; pull (edge, 3)
-    the unit vector, divided by the number of edges of its pair; volume in A^3, 0 unless periodic in
+    distances (pair,); radial (pair, bessel) and its derivative radial_slopes by the distance; pull (edge,
+    3) the unit vector, divided by the number of edges of its pair; volume in A^3, 0 unless periodic in
     three directions.
     """
 
@@ -44,6 +44,7 @@ class Graph:
     harmonics: Float
     harmonic_slopes: Float
     pair: Integer
+    distances: Float
     radial: Float
     radial_slopes: Float
     pull: Float
@@ -51,7 +52,7 @@ class Graph:
 
 
 COLUMNS = (
-    "species", "vectors", "harmonics", "harmonic_slopes", "radial", "radial_slopes", "pull",
+    "species", "vectors", "harmonics", "harmonic_slopes", "distances", "radial", "radial_slopes", "pull",
 )  # fmt: skip
 """What is the same of an atom, edge or pair wherever its graph is put."""
 
@@ -62,9 +63,10 @@ class Batch:
 
     species (atom,) and kind (atom, element) its one-hot; frame (atom,); sender (atom, slot), where an
     empty slot points at its own atom; vectors, harmonics, harmonic_slopes, pull (atom, slot, ...), 0 in
-    an empty slot; pair (atom, slot); radial and radial_slopes (pair, bessel), 0 in the last row, which
-    belongs to the empty slots; volume (frame,); sizes (frame,) atoms per frame. Padding makes every sum
-    over neighbours a dense product, and costs little since coordination varies little.
+    an empty slot; pair (atom, slot); distances (pair,), float64; radial and radial_slopes (pair + 1,
+    bessel), 0 in the last row, which belongs to the empty slots; volume (frame,); sizes (frame,) atoms
+    per frame. Padding makes every sum over neighbours a dense product, and costs little since
+    coordination varies little.
     """
 
     species: torch.Tensor
@@ -76,6 +78,7 @@ class Batch:
     harmonic_slopes: torch.Tensor
     pull: torch.Tensor
     pair: torch.Tensor
+    distances: torch.Tensor
     radial: torch.Tensor
     radial_slopes: torch.Tensor
     volume: torch.Tensor
@@ -134,6 +137,7 @@ def _graph_of(
         harmonics=harmonics(unit, architecture.max_ell),
         harmonic_slopes=harmonics_slopes(unit, architecture.max_ell) / lengths[:, None, None],
         pair=pair,
+        distances=lengths[own],
         radial=radial,
         radial_slopes=slopes,
         pull=unit / np.bincount(pair)[pair][:, None],
@@ -278,6 +282,7 @@ def _padded(
         harmonic_slopes=spread(graph.harmonic_slopes),
         pull=spread(graph.pull),
         pair=torch.from_numpy(pair.reshape(atoms, slots)),
+        distances=torch.from_numpy(graph.distances),
         radial=rows(graph.radial),
         radial_slopes=rows(graph.radial_slopes),
         volume=torch.tensor(volumes, dtype=dtype),
