@@ -146,7 +146,7 @@ def drawn_of(layers: LastLayers, frames: Sequence[Configuration]) -> list[Drawn]
     """
     committee = layers.committee
     batch, model = committee.batch_of(frames), committee.model
-    forward = Pullback(committee.network, model, batch)
+    forward = Pullback(committee.network, model, batch, committee.radial_table(batch))
     rows = layers.rows(forward.features, batch)
     pulled = rows @ layers.covariances
     sigma = np.sqrt((pulled * rows).sum(axis=2))

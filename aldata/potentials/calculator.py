@@ -12,8 +12,9 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from aldata.artifacts.conversion import from_atoms
 from aldata.artifacts.frames import Configuration
-from aldata.potentials.derivatives import Results
+from aldata.potentials.derivatives import forces_from, per_frame, stress_from
 from aldata.potentials.graphs import refuse_unknown
+from aldata.potentials.pullback import Pullback
 from aldata.potentials.questions import Ask, alone
 
 if TYPE_CHECKING:
@@ -105,35 +106,27 @@ def means_of(committee: Committee, frames: Sequence[Configuration]) -> list[dict
 
     A frame that makes numbers which are not finite shares none: then each is evaluated alone.
     """
-    batch = committee.batch_of(frames)
-    found = committee.results(batch)
-    forces = found.forces.numpy().astype(np.float64)
+    batch, model = committee.batch_of(frames), committee.model
+    forward = Pullback(committee.network, model, batch, committee.radial_table(batch))
+    last = (model.scale[:, None] * model.coefficients)[:, None, None]
+    vectors = forward.vector_gradients(last)[:, 0]
+    forces = forces_from(vectors, batch).numpy().astype(np.float64)
     if len(frames) > 1 and not np.isfinite(forces).all():
         return [means_of(committee, [frame])[0] for frame in frames]
-    deviation, energies = deviation_of(forces), found.energy.numpy().astype(np.float64).mean(0)
-    results = results_of(committee, frames, batch, energies, found)
-    for one, rows in zip(results, rows_of(frames), strict=True):
-        one["force_deviation"] = deviation[rows]
-    return results
-
-
-def results_of(
-    committee: Committee,
-    frames: Sequence[Configuration],
-    batch: Batch,
-    energies: Float,
-    found: Results,
-) -> list[dict[str, Any]]:
-    """Energy, from `energies` (frame,) without E0 in eV, mean forces and mean stress of each frame."""
-    forces = found.forces.numpy().astype(np.float64).mean(0)
+    nodes = committee.network.node_energies(model, forward.features, batch)
+    energies = per_frame(nodes, batch).numpy().astype(np.float64).mean(0)
+    stresses = None
+    if has_volume(batch):
+        stresses = stress_from(vectors, batch).numpy().astype(np.float64).mean(0)
     isolated = committee.checkpoint.isolated_energies[batch.species.numpy()]
+    mean, deviation = forces.mean(0), deviation_of(forces)
     results: list[dict[str, Any]] = []
-    for frame, rows in enumerate(rows_of(frames)):
-        energy = float(energies[frame]) + float(isolated[rows].sum())
-        results.append({"energy": energy, "free_energy": energy, "forces": forces[rows]})
-        if found.stress is not None and batch.volume[frame] > 0:
-            stress: npt.NDArray[np.float32] = found.stress[:, frame].numpy()
-            results[-1]["stress"] = stress.astype(np.float64).mean(0)
+    for frame, atoms in enumerate(rows_of(frames)):
+        energy = float(energies[frame]) + float(isolated[atoms].sum())
+        one = {"energy": energy, "free_energy": energy, "forces": mean[atoms]}
+        if stresses is not None and batch.volume[frame] > 0:
+            one["stress"] = stresses[frame]
+        results.append({**one, "force_deviation": deviation[atoms]})
     return results
 
 

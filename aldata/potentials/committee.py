@@ -13,7 +13,7 @@ import torch
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.frames import Configuration, Configurations, Predictions
 from aldata.errors import DamagedArtifact, InvalidInput
-from aldata.potentials.derivatives import Results, evaluate
+from aldata.potentials.derivatives import evaluate
 from aldata.potentials.graphs import Batch, Graph, batch_of, collate, graphs_of
 from aldata.potentials.network import Network
 from aldata.potentials.tabulated import RadialTable
@@ -70,17 +70,14 @@ class Committee:
         return batch_of(frames, self.numbers, self.network.architecture, self.network.dtype)
 
     @cached_property
-    def _table(self) -> RadialTable | None:
-        single = self.network.dtype == torch.float32
-        return RadialTable(self.network, self.model) if single else None
+    def _radial(self) -> RadialTable:
+        return RadialTable(self.network, self.model)
 
-    def results(self, batch: Batch) -> Results:
-        """Energies, forces, and stresses if a frame has a volume. In single precision radial functions are
-        from a table: for those who ask again and again.
-        """
-        radial = self._table.radial(batch) if self._table else None
-        stressed = bool((batch.volume > 0).any())
-        return evaluate(self.network, self.model, batch, stress=stressed, radial=radial)
+    def radial_table(self, batch: Batch) -> torch.Tensor:
+        """As `Network.radial_table`, in single precision from a table: for who asks again and again."""
+        if self.network.dtype != torch.float32:
+            return self.network.radial_table(self.model, batch)
+        return self._radial.radial_table(batch)
 
     def isolated_energies(self, configurations: Configurations) -> Float:
         """Sum of E0 over the atoms of each frame, (frame,) in eV."""

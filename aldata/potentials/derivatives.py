@@ -34,19 +34,15 @@ def evaluate(
     *,
     stress: bool = False,
     training: bool = False,
-    radial: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> Results:
-    """Energy, forces and, if asked for, stress of every member; `training` keeps them differentiable.
-
-    radial: what `Network.radial` would give, from elsewhere.
-    """
-    values, slopes = network.radial(model, batch) if radial is None else radial
-    if not values.requires_grad:
-        values.requires_grad_(True)
+    """Energy, forces and, if asked for, stress of every member; `training` keeps them differentiable."""
+    radial, slopes = network.radial(model, batch)
+    if not radial.requires_grad:
+        radial.requires_grad_(True)
     harmonics = batch.harmonics.repeat(model.members, 1, 1).requires_grad_(True)
-    features = network.features(model, batch, values, harmonics)
+    features = network.features(model, batch, radial, harmonics)
     nodes = network.node_energies(model, features, batch)
-    inputs = [values, harmonics]
+    inputs = [radial, harmonics]
     gradients = torch.autograd.grad([nodes.sum()], inputs, create_graph=training)
     gradient = vector_gradient(gradients[0], gradients[1], slopes, batch)
     energy = per_frame(nodes, batch)

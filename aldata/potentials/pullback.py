@@ -38,15 +38,19 @@ class Pullback:
     """A forward pass that can be differentiated many times; nothing here is differentiable itself.
 
     features : what each layer contributes, (member, atom, feature), as `Network.features` gives them.
+    table: what `Network.radial_table` would give, from elsewhere.
     """
 
-    def __init__(self, network: Network, model: Model, batch: Batch) -> None:
+    def __init__(
+        self, network: Network, model: Model, batch: Batch, table: torch.Tensor | None = None
+    ) -> None:
         self.network, self.model, self.batch = network, model, batch
         self.features: list[torch.Tensor] = []
         with torch.no_grad():
             self._harmonics = batch.harmonics.repeat(model.members, 1, 1)
             self._sender = member_rows(batch.sender.flatten(), model.members, len(batch.species))
-            table, pairs = network.radial_table(model, batch), len(batch.radial)
+            table = network.radial_table(model, batch) if table is None else table
+            pairs = len(batch.radial)
             both = torch.stack([batch.pair, batch.pair + pairs], dim=1).flatten()
             self._passed = [
                 self._forward(layer, index, table[:, index].index_select(1, both))

@@ -23,7 +23,7 @@ FIRST = 0.4
 
 
 class RadialTable:
-    """Cubics of all radial functions of a model, in 1 and 1/A as `Network.radial`."""
+    """Cubics of all radial functions of a model, and their slopes in 1/A."""
 
     def __init__(self, network: Network, model: Model) -> None:
         self.network, self.model = network, model
@@ -44,13 +44,13 @@ class RadialTable:
         )
         self.cubics = cubics.to(network.dtype)
 
-    def radial(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `Network.radial`; from the networks themselves where atoms are closer than the table."""
+    def radial_table(self, batch: Batch) -> torch.Tensor:
+        """As `Network.radial_table`; from the networks themselves where atoms are closer than the table."""
         # the last one is of the empty slots, which nothing is made of
         distances = torch.cat([batch.distances, batch.distances.new_tensor([self.cutoff])])
         place = (distances - FIRST) / self.width
         if not bool((place >= 0).all()):  # nor if it is not a number
-            return self.network.radial(self.model, batch)
+            return self.network.radial_table(self.model, batch)
         row = place.long().clamp_(max=len(self.cubics) - 1)
         t = place - row
         one, none = torch.ones_like(t), torch.zeros_like(t)
@@ -58,6 +58,6 @@ class RadialTable:
         slope = torch.stack([none, one, 2 * t, 3 * t * t], 1) / self.width
         powers = torch.stack([value, slope], 1).to(self.cubics.dtype)
         found = torch.bmm(powers, self.cubics.index_select(0, row))
-        shape = (len(place), 2, self.model.members, self.network.architecture.interactions, -1)
-        values, slopes = found.view(shape).permute(1, 2, 3, 0, 4).contiguous().unbind()
-        return values, slopes
+        layers = self.network.architecture.interactions
+        shape = (len(place), 2, self.model.members, layers, -1)
+        return found.view(shape).permute(2, 3, 1, 0, 4).flatten(2, 3)
