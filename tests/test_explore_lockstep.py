@@ -90,7 +90,7 @@ def test_one_evaluation_of_many_frames_is_that_of_each(
             np.testing.assert_allclose(found[name], value, rtol=far, atol=far)
 
 
-@pytest.mark.parametrize("ensemble", ["nvt", "nve", "npt", "biased"])
+@pytest.mark.parametrize("ensemble", ["nvt", "nve", "npt", "biased", "last_layer"])
 def test_trajectories_side_by_side_are_what_they_are_alone(
     model: Checkpoint, ensemble: str
 ) -> None:
@@ -100,10 +100,14 @@ def test_trajectories_side_by_side_are_what_they_are_alone(
         settings = BiasedDynamics(**SHORT)
         committee = Committee.from_checkpoint(model, "float64")
         calculator = partial(BiasedCalculator, committee, RIDGE)
-    elif ensemble != "nvt":
+    elif ensemble in ("nve", "npt"):
         starts = [copper(0, 0.01), copper(1, 0.01), copper(2, 0.01) * (2, 1, 1)]
         settings = MolecularDynamics(**SHORT, ensemble=ensemble)
     jobs = group_of(model, starts, settings, calculator)
+    if ensemble == "last_layer":
+        asked = UncertaintySettings(method="last_layer")
+        watch = replace(jobs[0].watch, uncertainty=asked) if jobs[0].watch else None
+        jobs = [replace(job, watch=watch) for job in jobs]
     jobs[1] = replace(jobs[1], settings=settings.model_copy(update={"steps": 15}))  # ends sooner
     for found, job in zip(walk_together(jobs), jobs, strict=True):
         lone = walk(job)

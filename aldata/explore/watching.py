@@ -18,6 +18,7 @@ from aldata.artifacts.frames import (
     Predictions,
     as_configurations,
 )
+from aldata.potentials.questions import Ask, alone
 from aldata.potentials.uncertainty import UncertaintySettings
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Watch:
             if found is None:
                 found = atoms.calc.get_property("force_deviation", atoms)
             return self.alpha * float(found.max())
-        return self.alpha * float(sigmas_of([from_atoms(atoms)], self._predict, 1.0)[0][0])
+        ask: Ask = getattr(atoms.calc, "ask", alone)
+        return self.alpha * ask(Watch.predicted, self, from_atoms(atoms))
 
     def is_lost(self, sigma: float) -> bool:
         """Whether the model does not know where it is. A sigma that is not a number is no knowledge."""
@@ -65,6 +67,15 @@ class Watch:
         from aldata.potentials.uncertainty import predictor
 
         return predictor(self.checkpoint, self.uncertainty)
+
+    def predicted(self, frames: Sequence[Configuration]) -> list[float]:
+        """Sigmas of frames by the watch's own model, uncalibrated, in eV/A. What is not a number in one
+        frame stays there.
+        """
+        found = sigmas_of(frames, self._predict, 1.0)[0].tolist()
+        if len(frames) > 1 and not np.isfinite(found).all():
+            return [sigma for frame in frames for sigma in self.predicted([frame])]
+        return list(found)
 
     def __getstate__(self) -> dict[str, Any]:
         """What goes to another process: the model does not."""
