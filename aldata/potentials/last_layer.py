@@ -73,10 +73,7 @@ def parameters(model: Model) -> Float:
 def rows(network: Network, model: Model, batch: Batch) -> Rows:
     """The rows of all energies, forces and stresses of a batch; `model` has one member."""
     forward = Pullback(network, model, batch)
-    seeds = torch.diag(model.scale.detach().expand(model.coefficients.shape[1]))
-    count = max(TOGETHER // forward.size, 1)
-    pieces = [forward.vector_gradients(part[None, None])[0] for part in torch.split(seeds, count)]
-    gradient = torch.cat(pieces)
+    gradient = float(model.scale[0]) * torch.cat(_gradients(forward, model.coefficients.shape[1]))
     forces = np.moveaxis(forces_from(gradient, batch).numpy(), 0, -1)
     stress = np.moveaxis(stress_from(gradient, batch).numpy(), 0, -1)
     return Rows(
@@ -84,6 +81,18 @@ def rows(network: Network, model: Model, batch: Batch) -> Rows:
         forces=_padded(forces, len(network.numbers)),
         stress=_padded(stress, len(network.numbers)),
     )
+
+
+def _gradients(forward: Pullback, features: int) -> list[torch.Tensor]:
+    """dE/dvector of all features without the scale, (feature, atom, slot, 3) each: from a layer's features
+    downwards, as many at a time as fit.
+    """
+    own, end, found = torch.eye(features, dtype=forward.network.dtype), 0, []
+    for part in forward.features:
+        begin, end = end, end + part.shape[2]
+        for seeds in torch.split(own[begin:end, :end], max(TOGETHER // forward.size, 1)):
+            found.append(forward.vector_gradients(seeds[None, None])[0])
+    return found
 
 
 def energy_rows(network: Network, model: Model, batch: Batch) -> Float:

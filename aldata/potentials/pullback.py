@@ -10,6 +10,7 @@ forces with respect to the last layer.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch.nn.functional import normalize, silu
@@ -85,18 +86,21 @@ class Pullback:
     def vector_gradients(self, seeds: torch.Tensor) -> torch.Tensor:
         """d(seed . f)/dv, without the scale: (member, seed, atom, slot, 3) in 1/A.
 
-        seeds (member, atom, seed, feature): the same for all atoms of a frame. One atom stands for all.
+        seeds (member, atom, seed, feature): the same for all atoms of a frame; one atom stands for all. The
+        features are those of all layers, or of the first ones.
         """
+        widths = [part.shape[2] for part in self.features]
+        top = list(accumulate(widths)).index(seeds.shape[3])
         with torch.no_grad():
-            parts = torch.split(seeds, [part.shape[2] for part in self.features], dim=3)
+            parts = torch.split(seeds, widths[: top + 1], dim=3)
             at, members = parts[-1], self.model.members
             atoms = len(self.batch.species)
             at = at.expand(-1, atoms, -1, -1)
-            if self.model.gate is not None:
+            if self.model.gate is not None and top == len(widths) - 1:
                 opened = at * self._opening[:, :, None]
                 at = torch.matmul(opened, self.model.gate.transpose(1, 2)[:, None])
             total = at.new_zeros(())
-            for index in range(len(self._passed) - 1, -1, -1):
+            for index in range(top, -1, -1):
                 layer, passed = self.model.layers[index], self._passed[index]
                 pulled = self._density_gradient(layer, passed, at)
                 total = total + torch.bmm(pulled, passed.messages.transpose(1, 2))
