@@ -13,24 +13,38 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 TEMPERATURE = 300.0
 
 
-def energies(arguments: argparse.Namespace, timestep: float, seed: int) -> Any:
-    """Total energy per atom (eV) of every step of one start."""
+def energies(arguments: argparse.Namespace, timestep: float) -> list[Any]:
+    """Total energy per atom (eV) of every step of every start, which advance side by side."""
+    from aldata.explore.lockstep import together
+    from aldata.potentials import Committee
+
+    checkpoint, starts = subjects(arguments)
+    shared = Committee.from_checkpoint(checkpoint).calculator()
+    rows = range(arguments.starts)
+    return together(
+        [partial(moved, arguments, timestep, shared, starts[k % len(starts)], k) for k in rows]
+    )
+
+
+def moved(
+    arguments: argparse.Namespace, timestep: float, shared: Any, start: Any, seed: int, ask: Any
+) -> Any:
+    """One start, whose questions are asked by `ask`."""
     import numpy as np
 
     from aldata.artifacts.conversion import to_atoms
     from aldata.explore import MolecularDynamics
     from aldata.explore.integrators import advance, equilibrating, sampling
-    from aldata.potentials import Committee
 
-    checkpoint, starts = subjects(arguments)
-    atoms = to_atoms(starts[seed % len(starts)])
-    atoms.calc = Committee.from_checkpoint(checkpoint).calculator()
+    atoms = to_atoms(start)
+    atoms.calc = shared.asking(ask)
     settings = MolecularDynamics(ensemble="nve", timestep=timestep)
     motion = equilibrating(atoms, settings, TEMPERATURE, np.random.default_rng(seed))
     for _ in range(round(arguments.equilibration * 1000 / timestep)):
@@ -58,8 +72,7 @@ def drifts(arguments: argparse.Namespace, timestep: float) -> dict[str, float]:
     import numpy as np
 
     slopes, rest = [], []
-    for seed in range(arguments.starts):
-        found = energies(arguments, timestep, seed)
+    for seed, found in enumerate(energies(arguments, timestep)):
         nanoseconds = np.arange(len(found)) * timestep * 1e-6
         line = np.polyfit(nanoseconds, found, 1)
         slopes.append(line[0])

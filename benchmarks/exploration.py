@@ -12,10 +12,11 @@ the replicas only.
 
 * `one model`: ASE's Langevin with the first member alone: plain MD.
 * `monitored`: what explore runs: the committee's mean, its sigma looked at every 5 steps, all checks.
-* `biased`: the same with the bias of `biased_dynamics`, whose sigma is one more pass at every look.
+* `biased`: the same with the bias of `biased_dynamics`; its pass gives the members' forces without it, too.
 * `one model, 8 in one graph` and `monitored, 8 in one graph`: eight of them side by side, as explore runs a
   group of trajectories: one evaluation per step for all. CPU time is per step of each.
-* `monitored, last layer`: driven by one member, whose last layer says sigma (`uncertainty: last_layer`).
+* `monitored, last layer`: driven by one member, whose last layer says sigma (`uncertainty: last_layer`): a
+  Jacobian of its forces in float64 at every look.
 * `MACE, one` and `MACE, committee`: ASE's Langevin with `mace.calculators.MACECalculator` of the same
   members, exported by `aldata.potentials.export.to_mace`; it evaluates its models one after the other.
 * `torch-sim`, `torch-sim, 8 in one graph`: its NVT Langevin with the exported first member, in an

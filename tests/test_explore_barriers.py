@@ -20,7 +20,7 @@ from tblite.ase import TBLite
 from aldata import digest
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.conversion import from_atoms, to_atoms, with_results
-from aldata.artifacts.frames import Configuration, as_configurations
+from aldata.artifacts.frames import Configuration, Configurations, as_configurations
 from aldata.explore import SAMPLERS, Context, EndPoint, ReactionPath, committee_mean
 from aldata.explore.bands import Band, relaxed
 from aldata.label import Oracle, from_theory, isolated_atoms, resolve
@@ -137,16 +137,22 @@ def answered(frame: Configuration, dft: Calculator) -> Atoms:
     return with_results(to_atoms(frame), atoms.get_potential_energy(), atoms.get_forces())
 
 
+SPREAD = 0.010
+"""eV: two standard deviations between trainings that differ in their seed. Those of
+docs/exploration.md scatter by 3.4 and 5.5 meV; no single one is the published 14 meV."""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not ACETYLACETONE.is_dir(), reason="acetylacetone data is not there")
 def test_acetylacetone_passes_its_proton_on_as_published(tmp_path: Path) -> None:
-    """A potential of 300 frames at 600 K against a published path at their level of theory.
+    """A potential of 500 frames at 600 K against a published path at their level of theory.
 
     (PBE-D3/def2-SVP by ORCA, Batatia et al., arXiv:2205.06643: 15 images, 14 meV high.) The band knows the
-    path's ends only.
+    path's ends only. Negative control: a model of frames at 300 K, which never leave the wells, is as far
+    off along the path as a training's luck does not explain.
     """
     numbers, isolated = isolated_energies(ACETYLACETONE / "isolated_atoms.xyz")
-    model = trained(read(ACETYLACETONE / "train_600K.xyz", ":310"), numbers, isolated, 3000)
+    model = trained(read(ACETYLACETONE / "train_600K.xyz", ":500"), numbers, isolated, 10_000)
     published = read(ACETYLACETONE / "test_H_transfer.xyz", ":")
     wanted = np.array([atoms.get_potential_energy() for atoms in published])
     settings = path_between(tmp_path, published[0], published[-1], images=9)
@@ -159,8 +165,15 @@ def test_acetylacetone_passes_its_proton_on_as_published(tmp_path: Path) -> None
     )
     (found,) = SAMPLERS["reaction_path"](settings, context, 0)
     assert found.record["converged"]
-    assert found.record["barrier"] == pytest.approx(wanted.max() - wanted[0], abs=0.004)
+    assert found.record["barrier"] == pytest.approx(wanted.max() - wanted[0], abs=SPREAD)
     assert found.record["reaction_energy"] == pytest.approx(wanted[-1] - wanted[0], abs=0.002)
     along = as_configurations([from_atoms(atoms) for atoms in published])
-    energies = Committee.from_checkpoint(model).predict(along).energy
-    np.testing.assert_allclose(energies - energies[0], wanted - wanted[0], atol=0.004)
+    np.testing.assert_allclose(heights(model, along), wanted - wanted[0], atol=SPREAD)
+    cold = trained(read(ACETYLACETONE / "train_300K.xyz", ":200"), numbers, isolated, 3000)
+    assert np.abs(heights(cold, along) - (wanted - wanted[0])).max() > 2 * SPREAD
+
+
+def heights(model: Checkpoint, path: Configurations) -> np.ndarray:
+    """Energies along a path above its start, in eV."""
+    energies = Committee.from_checkpoint(model).predict(path).energy
+    return np.asarray(energies - energies[0])

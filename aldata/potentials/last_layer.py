@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from aldata.potentials.derivatives import forces_from, per_frame, stress_from
+from aldata.potentials.derivatives import VOIGT, forces_from, per_frame, stress_from
 from aldata.potentials.graphs import Batch
 from aldata.potentials.model import Model
 from aldata.potentials.network import Network
@@ -75,7 +75,9 @@ def rows(network: Network, model: Model, batch: Batch) -> Rows:
     forward = Pullback(network, model, batch)
     gradient = float(model.scale[0]) * torch.cat(_gradients(forward, model.coefficients.shape[1]))
     forces = np.moveaxis(forces_from(gradient, batch).numpy(), 0, -1)
-    stress = np.moveaxis(stress_from(gradient, batch).numpy(), 0, -1)
+    stress = np.zeros((batch.frames, len(VOIGT), len(gradient)))
+    if bool((batch.volume > 0).any()):
+        stress = np.moveaxis(stress_from(gradient, batch).numpy(), 0, -1)
     return Rows(
         energy=_energy_rows(network, model, batch, forward.features),
         forces=_padded(forces, len(network.numbers)),

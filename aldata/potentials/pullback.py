@@ -10,6 +10,7 @@ forces with respect to the last layer.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 
 import torch
@@ -137,12 +138,16 @@ class Pullback:
             found, sent.view(members, -1, channels), layer.up.transpose(1, 2)
         ).view(at.shape)
 
+    @cached_property
+    def _ways(self) -> torch.Tensor:
+        """Slopes of the harmonics, then harmonics times unit vectors: (atom x slot, 2 x harmonic, 3)."""
+        batch = self.batch
+        along = batch.harmonics[..., None] * normalize(batch.vectors, dim=-1)[:, :, None]
+        return torch.cat([batch.harmonic_slopes, along], dim=2).flatten(0, 1)
+
     def _along_vectors(self, total: torch.Tensor) -> torch.Tensor:
         """The chain rule through harmonics and distances, the same for all layers."""
-        batch, (members, atoms, seeds, _) = self.batch, total.shape
-        slots, harmonics = batch.harmonics.shape[1:]
-        along = batch.harmonics[..., None] * normalize(batch.vectors, dim=-1)[:, :, None]
-        ways = torch.cat([batch.harmonic_slopes, along], dim=2).view(atoms * slots, -1, 3)
+        (slots, harmonics), (members, atoms, seeds, _) = self.batch.harmonics.shape[1:], total.shape
         wide = total.view(members, atoms, seeds, harmonics, 2, slots).permute(1, 5, 0, 2, 4, 3)
-        found = torch.bmm(wide.reshape(atoms * slots, members * seeds, -1), ways)
+        found = torch.bmm(wide.reshape(atoms * slots, members * seeds, -1), self._ways)
         return found.view(atoms, slots, members, seeds, 3).permute(2, 3, 0, 1, 4)

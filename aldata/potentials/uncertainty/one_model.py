@@ -17,6 +17,7 @@ import torch
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.frames import Configurations, Predictions
 from aldata.potentials.committee import Committee
+from aldata.potentials.graphs import refuse_unknown
 from aldata.potentials.last_layer import Rows, energy_rows, parameters, rows
 from aldata.potentials.posterior import Posterior
 
@@ -47,9 +48,10 @@ class OneModel:
 
     def rows(self, configurations: Configurations, batch_size: int = 4) -> Iterator[Rows]:
         """Rows of all energies, forces and stresses, a few frames at a time: they are large."""
-        graphs = self.committee.graphs(configurations)
-        for start in range(0, len(graphs), batch_size):
-            batch = self.committee.batch(graphs[start : start + batch_size])
+        refuse_unknown(configurations.numbers, self.committee.numbers)
+        frames = list(configurations)
+        for start in range(0, len(frames), batch_size):
+            batch = self.committee.batch_of(frames[start : start + batch_size])
             yield rows(self.committee.network, self.committee.model, batch)
 
     def energy_rows(self, configurations: Configurations, batch_size: int = 16) -> Float:
