@@ -249,7 +249,7 @@ def child(arguments: argparse.Namespace) -> None:
 
     torch.set_num_threads(1)
     copies = COPIES if "in one graph" in arguments.way else 1
-    arguments.steps //= PARTS * (4 if copies > 1 else 1)
+    arguments.steps //= PARTS
     run, parts, wall = WAYS[arguments.way](arguments), [], time.perf_counter()
     for _ in range(PARTS):
         cpu = time.process_time()
@@ -336,13 +336,10 @@ def torch_sim_commands(arguments: argparse.Namespace, folder: Path) -> dict[str,
     write(folder / "start.xyz", to_atoms(start))
     (folder / "run.py").write_text(TORCH_SIM)
     files = [str(folder / name) for name in ("run.py", "member.model", "start.xyz")]
-    counts = {
-        "torch-sim": (1, arguments.steps),
-        "torch-sim, 8 in one graph": (8, arguments.steps // 4),
-    }
+    counts = {"torch-sim": 1, "torch-sim, 8 in one graph": COPIES}
     return {
-        way: [arguments.torch_sim, *files, str(steps), str(copies)]
-        for way, (copies, steps) in counts.items()
+        way: [arguments.torch_sim, *files, str(arguments.steps), str(copies)]
+        for way, copies in counts.items()
     }
 
 

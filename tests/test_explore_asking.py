@@ -169,3 +169,19 @@ def test_a_trajectory_that_waited_is_the_one_that_did_not(ensemble: str, model: 
     assert led.ended == "completed"
     assert led.frames[-1].id == straight.frames[-1].id
     assert asked.frame.id == straight.frames[straight.steps.index(asked.step)].id
+
+
+def test_those_that_waited_go_on_side_by_side(model: Checkpoint, high: float) -> None:
+    """In groups of three and two they ask for what they ask for alone."""
+    records, sigmas = [], []
+    for atoms in (72, 1):
+        settings = DYNAMICS.model_copy(update={"replicas": 5, "batch_atoms": atoms})
+        teacher = Teacher(model, left=6)
+        plan = ExploreSettings(samplers=[settings])
+        found = explore(plan, 3, context_of(model, high, ask=teacher))
+        asked = found.attributes["trajectories"][-1]["asked"]
+        assert len(asked) > 1
+        records.append([(one["random_seed"], one["step"]) for one in asked])
+        sigmas.append(found.sigma)
+    assert records[0] == records[1]
+    np.testing.assert_allclose(sigmas[0], sigmas[1], rtol=1e-2)
