@@ -28,7 +28,7 @@ import torch
 import yaml
 from study.rounds import described_pool, read_lines, rounds, start
 from study.systems import SYSTEMS
-from study.tables import cost, curves_in, needed, table
+from study.tables import REFERENCE, cost, curves_in, needed, table
 
 from aldata.acquire import STRATEGIES
 
@@ -83,6 +83,10 @@ def main() -> None:
     if not given.only_table:
         compute(given, folder)
     system, curves = SYSTEMS[given.system], curves_in(folder, given.seeds, given.rounds)
+    if not any(curve.strategy == REFERENCE for curve in curves):
+        raise SystemExit(
+            f"{folder}: no run of {REFERENCE} with these seeds, so nothing to compare with"
+        )
     found = "\n".join([table(system, curves), needed(system, curves), cost(curves)])
     print(found)
     if given.table:
