@@ -9,10 +9,12 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import psutil
+import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
@@ -21,6 +23,8 @@ from ase.io import write
 from projects import Project, made
 
 from aldata import digest
+from aldata.cli.compare import running
+from aldata.compare import Planned, planned
 from aldata.ledger import Ledger
 
 STUDY = ("compare", "run", "--strategies", "random,farthest_point", "--seeds", "2")
@@ -154,3 +158,29 @@ def _reference(project: Project, path: str) -> str:
     listed = project.ok("git", "for-each-ref", "--format=%(refname)", "refs/exps/").split()
     (reference,) = [ref for ref in listed if ref.endswith(f"/{name}")]
     return f"{reference}:{file}"
+
+
+@pytest.mark.parametrize(("patience", "kept"), [(600.0, True), (0.0, False)])
+def test_an_experiment_that_dvc_has_no_time_for_is_started_again_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience: float, kept: bool
+) -> None:
+    monkeypatch.setattr(running, "PATIENCE", patience)
+    (item,) = planned("study", ["random"], 1, 1)
+    runner = running.Runner(tmp_path, 1, [])
+    for _ in range(20):
+        one = refused(runner, item)
+        runner.active.append(one)
+        runner._collect(one)
+    assert list(runner.waiting) == [item] * 20 * kept
+    assert runner.failed == [item.name] * 20 * (not kept)
+
+
+def refused(runner: running.Runner, item: Planned) -> running.Running:
+    """An experiment that ended because another command held the repository."""
+    text = f"import sys; sys.exit('ERROR: {running.BUSY}')"
+    log = runner.folder / f"{item.name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen([sys.executable, "-c", text], stderr=output)
+    process.wait()
+    lock = log.with_suffix(".lock").open("w")
+    return running.Running(item, process, log, lock, time.monotonic())

@@ -7,7 +7,7 @@ import fcntl
 import subprocess
 import sys
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,8 @@ BUSY = "Unable to acquire lock"
 STARTED = ("Running stage", "Stage '", "is cached")
 """What DVC says once it has the repository copied: only then the next experiment may begin."""
 
-TRIES = 5
+PATIENCE = 600.0
+"""Seconds for which an experiment is started again and again before it counts as failed."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -116,7 +117,7 @@ class Runner:
         self.waiting = deque(todo)
         self.active: list[Running] = []
         self.failed: list[str] = []
-        self.refusals: Counter[str] = Counter()
+        self.refused: dict[str, float] = {}
         self.total = len(todo)
 
     def run(self) -> list[str]:
@@ -172,10 +173,11 @@ class Runner:
         """Take an experiment that has ended off the list, or put it back if DVC was busy."""
         self.active.remove(one)
         one.lock.close()
-        self.refusals[one.item.name] += one.was_refused
-        if one.was_refused and self.refusals[one.item.name] < TRIES:
-            self.waiting.append(one.item)
-            return
+        if one.was_refused:
+            since = self.refused.setdefault(one.item.name, one.began)
+            if time.monotonic() - since < PATIENCE:
+                self.waiting.append(one.item)
+                return
         good = one.process.returncode == 0 and one.item.name in compare.experiments(self.root)
         seconds = time.monotonic() - one.began
         self._say(one.item, f"{'done' if good else 'FAILED'} after {seconds:.0f} s")
