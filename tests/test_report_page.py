@@ -66,7 +66,8 @@ def test_a_reaction_path_has_its_chart(
     ]
     opened(page, tmp_path / "report.html", document | {"generations": rows})
     page.until("document.querySelector('#generations figure circle')")
-    assert page.value("document.querySelectorAll('#generations figure circle').length") == 5
+    dots = "document.querySelectorAll('#generations figure circle[r=\"4\"]').length"
+    assert page.value(dots) == 5
     legend = page.value("document.querySelector('#generations .legend').textContent")
     assert legend.startswith("g001: ")
     assert page.complaints() == []
