@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,20 +11,12 @@ import numpy as np
 
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.conversion import from_atoms
-from aldata.artifacts.frames import (
-    Configuration,
-    Configurations,
-    Float,
-    Predictions,
-    as_configurations,
-)
+from aldata.artifacts.frames import Configuration, Float, as_configurations
 from aldata.potentials.questions import Ask, alone
-from aldata.potentials.uncertainty import UncertaintySettings
+from aldata.potentials.uncertainty import Predict, UncertaintySettings
 
 if TYPE_CHECKING:
     from ase import Atoms
-
-Predict = Callable[[Configurations], Predictions]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -24,7 +24,7 @@ import torch
 from ase.calculators.calculator import all_changes
 
 from aldata.artifacts.frames import Configuration
-from aldata.potentials.calculator import CommitteeCalculator, deviation_of, has_volume, rows_of
+from aldata.potentials.calculator import CommitteeCalculator, deviation_of, rows_of
 from aldata.potentials.derivatives import forces_from, per_frame, stress_from
 from aldata.potentials.posterior import Posterior
 from aldata.potentials.pullback import Pullback
@@ -159,7 +159,7 @@ def drawn_of(layers: LastLayers, frames: Sequence[Configuration]) -> list[Drawn]
     if len(frames) > 1 and not np.isfinite(forces).all():
         return [drawn_of(layers, [frame])[0] for frame in frames]
     deviation, means = deviation_of(forces[0]), forces.mean(axis=1)
-    stress = _split(stress_from(vectors, batch)).mean(axis=1) if has_volume(batch) else None
+    stress = _split(stress_from(vectors, batch)).mean(axis=1) if batch.has_volume else None
     isolated = committee.checkpoint.isolated_energies[batch.species.numpy()]
     energies = (rows * layers.parameters).sum(axis=2).mean(axis=0)
     return [

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from aldata.potentials.committee import Committee
-    from aldata.potentials.graphs import Batch
 
 Float = npt.NDArray[np.float64]
 
@@ -116,7 +115,7 @@ def means_of(committee: Committee, frames: Sequence[Configuration]) -> list[dict
     nodes = committee.network.node_energies(model, forward.features, batch)
     energies = per_frame(nodes, batch).numpy().astype(np.float64).mean(0)
     stresses = None
-    if has_volume(batch):
+    if batch.has_volume:
         stresses = stress_from(vectors, batch).numpy().astype(np.float64).mean(0)
     isolated = committee.checkpoint.isolated_energies[batch.species.numpy()]
     mean, deviation = forces.mean(0), deviation_of(forces)
@@ -134,11 +133,6 @@ def deviation_of(forces: Float) -> Float:
     """Root of the trace of each atom's sample covariance (ddof 1), (atom,), of (member, atom, 3)."""
     squared = ((forces - forces.mean(0)) ** 2).sum(axis=(0, 2)) / max(len(forces) - 1, 1)
     return np.asarray(np.sqrt(squared))
-
-
-def has_volume(batch: Batch) -> bool:
-    """Whether any frame has a stress."""
-    return bool((batch.volume > 0).any())
 
 
 def rows_of(frames: Sequence[Configuration]) -> list[slice]:

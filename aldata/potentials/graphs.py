@@ -89,6 +89,11 @@ class Batch:
         """Number of frames."""
         return int(self.sizes.shape[0])
 
+    @property
+    def has_volume(self) -> bool:
+        """Whether any frame has a stress."""
+        return bool((self.volume > 0).any())
+
 
 def graph_of(
     configuration: Configuration, numbers: Sequence[int], architecture: Architecture

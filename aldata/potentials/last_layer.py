@@ -76,7 +76,7 @@ def rows(network: Network, model: Model, batch: Batch) -> Rows:
     gradient = float(model.scale[0]) * torch.cat(_gradients(forward, model.coefficients.shape[1]))
     forces = np.moveaxis(forces_from(gradient, batch).numpy(), 0, -1)
     stress = np.zeros((batch.frames, len(VOIGT), len(gradient)))
-    if bool((batch.volume > 0).any()):
+    if batch.has_volume:
         stress = np.moveaxis(stress_from(gradient, batch).numpy(), 0, -1)
     return Rows(
         energy=_energy_rows(network, model, batch, forward.features),

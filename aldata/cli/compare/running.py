@@ -174,6 +174,8 @@ class Runner:
         self.active.remove(one)
         one.lock.close()
         if one.was_refused:
+            if one.item.name not in self.refused:
+                print(f"{one.item.name}: waits, another command holds the repository", flush=True)
             since = self.refused.setdefault(one.item.name, one.began)
             if time.monotonic() - since < PATIENCE:
                 self.waiting.append(one.item)

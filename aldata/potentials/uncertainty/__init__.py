@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aldata.potentials.uncertainty.settings import NAMES, UncertaintySettings
+from aldata.potentials.uncertainty.settings import NAMES, Predict, UncertaintySettings
 
 if TYPE_CHECKING:
     from aldata.potentials.uncertainty.methods import METHODS, predict, predictor
 
-__all__ = ["METHODS", "NAMES", "UncertaintySettings", "predict", "predictor"]
+__all__ = ["METHODS", "NAMES", "Predict", "UncertaintySettings", "predict", "predictor"]
 
 
 def __getattr__(name: str) -> Any:

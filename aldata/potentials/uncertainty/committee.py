@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from aldata.artifacts.checkpoints import Checkpoint
-from aldata.artifacts.frames import Configurations, Predictions
 from aldata.potentials.committee import Committee
-from aldata.potentials.uncertainty.settings import UncertaintySettings
+from aldata.potentials.uncertainty.settings import Predict, UncertaintySettings
 
 
-def predictor(
-    checkpoint: Checkpoint, _settings: UncertaintySettings
-) -> Callable[[Configurations], Predictions]:
+def predictor(checkpoint: Checkpoint, _settings: UncertaintySettings) -> Predict:
     """Mean and sample covariance (ddof 1) of the members; zero for a single member."""
     return Committee.from_checkpoint(checkpoint).predict

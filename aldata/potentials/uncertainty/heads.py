@@ -6,17 +6,15 @@ off anew for every atom, the errors of an n-fold supercell would average out as 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from aldata.artifacts.checkpoints import Checkpoint
-from aldata.artifacts.frames import Configurations, Predictions
 from aldata.potentials.last_layer import Rows
 from aldata.potentials.uncertainty.one_model import Moments, OneModel
-from aldata.potentials.uncertainty.settings import UncertaintySettings
+from aldata.potentials.uncertainty.settings import Predict, UncertaintySettings
 
 Float = npt.NDArray[np.float64]
 
@@ -26,7 +24,7 @@ def generator_of(checkpoint: str) -> np.random.Generator:
     return np.random.default_rng(int(checkpoint[:16], 16))
 
 
-def spread(model: OneModel, heads: Float) -> Callable[[Configurations], Predictions]:
+def spread(model: OneModel, heads: Float) -> Predict:
     """Mean and sample covariance (ddof 1) over `heads` (sample, parameter)."""
 
     def moments(found: Rows) -> Moments:
@@ -43,9 +41,7 @@ def spread(model: OneModel, heads: Float) -> Callable[[Configurations], Predicti
     return partial(model.predictions, moments=moments, members=len(heads))
 
 
-def shallow(
-    checkpoint: Checkpoint, settings: UncertaintySettings
-) -> Callable[[Configurations], Predictions]:
+def shallow(checkpoint: Checkpoint, settings: UncertaintySettings) -> Predict:
     """A shallow ensemble: heads drawn from the last layer's posterior (Kellner and Ceriotti,
     Mach. Learn.: Sci. Technol. 5, 035006, 2024, arXiv 2402.16621, train theirs instead).
     """
@@ -56,9 +52,7 @@ def shallow(
     return spread(model, model.mean + deviations)
 
 
-def dropout(
-    checkpoint: Checkpoint, settings: UncertaintySettings
-) -> Callable[[Configurations], Predictions]:
+def dropout(checkpoint: Checkpoint, settings: UncertaintySettings) -> Predict:
     """Monte Carlo dropout (Gal and Ghahramani, ICML 2016, arXiv 1506.02142) on the last layer.
 
     A share `dropout` of the features that enter the last layer is switched off, the others are

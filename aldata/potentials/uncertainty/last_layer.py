@@ -6,19 +6,15 @@ is A Sigma A^T with its three rows A = -d a / dr, so that it turns with the stru
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from aldata.artifacts.checkpoints import Checkpoint
-from aldata.artifacts.frames import Configurations, Predictions
 from aldata.potentials.last_layer import Rows
 from aldata.potentials.uncertainty.one_model import Moments, OneModel
-from aldata.potentials.uncertainty.settings import UncertaintySettings
+from aldata.potentials.uncertainty.settings import Predict, UncertaintySettings
 
 
-def predictor(
-    checkpoint: Checkpoint, settings: UncertaintySettings
-) -> Callable[[Configurations], Predictions]:
+def predictor(checkpoint: Checkpoint, settings: UncertaintySettings) -> Predict:
     """The first member's predictions, with the covariances of its last layer's posterior."""
     model = OneModel(checkpoint)
     posterior = model.posterior(settings.ridge)

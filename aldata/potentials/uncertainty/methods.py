@@ -7,9 +7,8 @@ from collections.abc import Callable
 from aldata.artifacts.checkpoints import Checkpoint
 from aldata.artifacts.frames import Configurations, Predictions
 from aldata.potentials.uncertainty import committee, heads, last_layer
-from aldata.potentials.uncertainty.settings import UncertaintySettings
+from aldata.potentials.uncertainty.settings import Predict, UncertaintySettings
 
-Predict = Callable[[Configurations], Predictions]
 Method = Callable[[Checkpoint, UncertaintySettings], Predict]
 """Makes the model, once for all frames that will be asked about."""
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from aldata.artifacts.frames import Configurations, Predictions
 from aldata.records import Record
+
+Predict = Callable[[Configurations], Predictions]
+"""A method with its model made: predictions of any frames."""
 
 NAMES = ("committee", "last_layer", "dropout", "shallow")
 """The ways to be uncertain. Their code needs torch, so settings know them by name only."""
