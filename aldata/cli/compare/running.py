@@ -152,7 +152,8 @@ class Runner:
             self._say(item, "there already")
             return
         self.active.append(self._started(item, lock))
-        print(f"{item.name}: started", flush=True)
+        if item.name not in self.refused:
+            print(f"{item.name}: started", flush=True)
 
     def _started(self, item: Planned, lock: IO[str]) -> Running:
         log = self.folder / f"{item.name}.log"
