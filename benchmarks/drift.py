@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from exploration_parts.subjects import subjects
+
 TEMPERATURE = 300.0
 
 
@@ -54,17 +56,6 @@ def moved(
         advance(verlet)
         found.append(atoms.calc.results["energy"] + atoms.get_kinetic_energy())
     return np.array(found) / len(atoms)
-
-
-def subjects(arguments: argparse.Namespace) -> tuple[Any, Any]:
-    """The checkpoint, and the labelled frames of its generation."""
-    from aldata.artifacts.checkpoints import Checkpoint
-    from aldata.artifacts.frames import Labels
-    from aldata.store import read
-
-    folder = Path(arguments.project) / "generations" / arguments.generation
-    labels = read(folder / "labels.zarr", Labels)
-    return read(folder / "checkpoint.zarr", Checkpoint), labels.take(labels.accepted)
 
 
 def drifts(arguments: argparse.Namespace, timestep: float) -> dict[str, float]:
