@@ -1,7 +1,7 @@
 """Does asking well pay? Every strategy against random, where all labels are known.
 
     python benchmarks/asking.py --folder FOLDER [--system emt] [--data DATA] [--seeds 0-4] [--rounds N]
-                                [--strategies NAME ...] [--set acquire setting=value ...]
+                                [--steps N] [--strategies NAME ...] [--set acquire setting=value ...]
                                 [--table FILE] [--figure FILE.png]
 
 Systems: `emt` (analytic labels, needs nothing), `acetylacetone_redundant`, `acetylacetone_balanced` and
@@ -16,12 +16,13 @@ statistics of `aldata compare`. `permuted` is the null: the default's scores on 
 
 Each round of each run is a line of FOLDER/SYSTEM/STRATEGY-SEED.jsonl. Started again, it goes on after the
 last one; several processes may share a folder. `--set` makes a variant, whose runs are called
-STRATEGY+NAME=VALUE; `--only-table` computes nothing.
+STRATEGY+NAME=VALUE; `--steps` trains longer, in FOLDER/SYSTEM+steps=N; `--only-table` computes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -29,6 +30,7 @@ import yaml
 from study.rounds import described_pool, read_lines, rounds, start
 from study.systems import SYSTEMS
 from study.tables import REFERENCE, cost, curves_in, needed, table
+from study.worlds import System
 
 from aldata.acquire import STRATEGIES
 
@@ -51,6 +53,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="folder of the published data")
     parser.add_argument("--seeds", type=seeds_of, default=seeds_of("0-4"))
     parser.add_argument("--rounds", type=int, help="instead of the system's own number")
+    parser.add_argument(
+        "--steps", type=int, help="of a training, instead of the system's own number"
+    )
     parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES), choices=STRATEGIES)
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE")
     parser.add_argument("--table", type=Path, help="where to write the tables, in Markdown")
@@ -59,9 +64,18 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def compute(given: argparse.Namespace, folder: Path) -> None:
+def studied(given: argparse.Namespace) -> tuple[System, Path]:
+    """The system, its training as long as asked for, and the folder of its runs."""
+    system, folder = SYSTEMS[given.system], given.folder / given.system
+    if given.steps is None:
+        return system, folder
+    training = system.training.model_copy(update={"steps": given.steps})
+    folder = folder.with_name(f"{folder.name}+steps={given.steps}")
+    return replace(system, training=training), folder
+
+
+def compute(given: argparse.Namespace, system: System, folder: Path) -> None:
     """All runs, seed by seed, so that what is interrupted is still paired."""
-    system = SYSTEMS[given.system]
     changes = {name: yaml.safe_load(value) for name, value in (s.split("=") for s in given.set)}
     suffix = "".join(f"+{change}" for change in given.set)
     count = given.rounds or system.rounds
@@ -79,10 +93,10 @@ def compute(given: argparse.Namespace, folder: Path) -> None:
 def main() -> None:
     given = options()
     torch.set_num_threads(1)
-    folder = given.folder / given.system
+    system, folder = studied(given)
     if not given.only_table:
-        compute(given, folder)
-    system, curves = SYSTEMS[given.system], curves_in(folder, given.seeds, given.rounds)
+        compute(given, system, folder)
+    curves = curves_in(folder, given.seeds, given.rounds)
     if not any(curve.strategy == REFERENCE for curve in curves):
         raise SystemExit(
             f"{folder}: no run of {REFERENCE} with these seeds, so nothing to compare with"
