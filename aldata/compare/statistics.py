@@ -91,21 +91,25 @@ def differences(
 
 
 def mean_interval(logs: Sequence[float]) -> Interval:
-    """Geometric mean of ratios minus 1, from their logarithms, with a bootstrap interval over seeds.
+    """Geometric mean of ratios minus 1, from their logarithms, with a 95 % interval over seeds.
 
-    The expanded percentile interval: percentiles that make the bootstrap as wide as Student's t for so
-    few values (Hesterberg, Am. Stat. 69 (2015) 371, section 4.1; the plain one is too narrow by half
-    for five). The resamples are always the same ones.
+    On each side the further of two limits: Student's t of the logarithms, and the expanded percentile
+    interval of a bootstrap over seeds (Hesterberg, Am. Stat. 69 (2015) 371, section 4.1). The bootstrap
+    follows what is skewed; by itself it holds the mean of three normal values in 75 % of the cases, of
+    five in 91 %, because no resample goes beyond the values. The resamples are always the same ones.
     """
     n, values = len(logs), np.asarray(logs, dtype=np.float64)
-    mean = math.expm1(values.mean())
+    mean = float(values.mean())
     if n < FEWEST:
-        return Interval(mean, None, None, n)
+        return Interval(math.expm1(mean), None, None, n)
     from scipy.stats import norm, t
 
     tail = (1 - CONFIDENCE) / 2
-    beyond = float(norm.cdf(math.sqrt(n / (n - 1)) * t.ppf(tail, n - 1)))
+    students = float(t.ppf(1 - tail, n - 1))
+    beyond = float(norm.cdf(-math.sqrt(n / (n - 1)) * students))
     rng = np.random.default_rng(0)
     means = values[rng.integers(n, size=(RESAMPLES, n))].mean(axis=1)
     low, high = np.quantile(means, [beyond, 1 - beyond])
-    return Interval(mean, math.expm1(float(low)), math.expm1(float(high)), n)
+    half = students * float(values.std(ddof=1)) / math.sqrt(n)
+    low, high = min(float(low), mean - half), max(float(high), mean + half)
+    return Interval(math.expm1(mean), math.expm1(low), math.expm1(high), n)
