@@ -2,7 +2,7 @@
 
     python benchmarks/asking.py --folder FOLDER [--system emt] [--data DATA] [--seeds 0-4] [--rounds N]
                                 [--steps N] [--strategies NAME ...] [--set acquire setting=value ...]
-                                [--table FILE] [--figure FILE.png]
+                                [--table FILE] [--figure FILE.png] [--keep FILE.jsonl]
 
 Systems: `emt` (analytic labels, needs nothing), `acetylacetone_redundant`, `acetylacetone_balanced` and
 `silicon` (published DFT data, see benchmarks/study/published.py; `--data` is the folder that holds it).
@@ -12,24 +12,28 @@ its last layer) and calibrated on the probe frames so far.
 
 Everything random has a seed; runs with the same seed share pool, first labels, tests, noise and initial
 weights. What is compared is the logarithm of the error over that of `random` with the same seed, by the
-statistics of `aldata compare`. `permuted` is the null: the default's scores on shuffled frames.
+statistics of `aldata compare`. `permuted` is the null: the default's scores on shuffled frames. What a
+strategy could gain at most shows `rare_only`, which is none: it knows the kinds of the frames.
 
 Each round of each run is a line of FOLDER/SYSTEM/STRATEGY-SEED.jsonl. Started again, it goes on after the
 last one; several processes may share a folder. `--set` makes a variant, whose runs are called
 STRATEGY+NAME=VALUE; `--steps` trains longer, in FOLDER/SYSTEM+steps=N; `--only-table` computes nothing.
+Our own rounds lie in benchmarks/study/results: `--folder benchmarks/study/results --only-table` makes the
+tables of docs/asking.md and docs/study.md of them.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 import yaml
-from study.rounds import described_pool, read_lines, rounds, start
+from study.rounds import RARE_ONLY, described_pool, read_lines, rounds, start
 from study.systems import SYSTEMS
-from study.tables import REFERENCE, cost, curves_in, needed, table
+from study.tables import REFERENCE, cost, curves_in, kept, needed, paired, table, unfinished
 from study.worlds import System
 
 from aldata.acquire import STRATEGIES
@@ -44,7 +48,7 @@ def seeds_of(text: str) -> list[int]:
     return found
 
 
-def options() -> argparse.Namespace:
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -56,12 +60,15 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--steps", type=int, help="of a training, instead of the system's own number"
     )
-    parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES), choices=STRATEGIES)
+    parser.add_argument(
+        "--strategies", nargs="+", default=list(STRATEGIES), choices=[*STRATEGIES, RARE_ONLY]
+    )
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE")
     parser.add_argument("--table", type=Path, help="where to write the tables, in Markdown")
     parser.add_argument("--figure", type=Path, help="where to draw the learning curves")
+    parser.add_argument("--keep", type=Path, help="where to write the rounds without their picks")
     parser.add_argument("--only-table", action="store_true")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def studied(given: argparse.Namespace) -> tuple[System, Path]:
@@ -101,10 +108,15 @@ def main() -> None:
         raise SystemExit(
             f"{folder}: no run of {REFERENCE} with these seeds, so nothing to compare with"
         )
-    found = "\n".join([table(system, curves), needed(system, curves), cost(curves)])
+    labels = paired(curves)[0][0].points[-1]["calls"]
+    parts = [f"After {labels} labels:\n", table(system, curves), unfinished(curves)]
+    found = "\n".join(part for part in [*parts, needed(system, curves), cost(curves)] if part)
     print(found)
     if given.table:
         given.table.write_text(found)
+    if given.keep:
+        given.keep.parent.mkdir(parents=True, exist_ok=True)
+        given.keep.write_text(kept(curves))
     if given.figure:
         from study.figures import draw
 

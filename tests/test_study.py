@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,14 @@ import pytest
 from published_data import ACETYLACETONE, DATA, SILICON
 
 ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "study" / "results"
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import asking  # noqa: E402
 from study import emt, published, tables  # noqa: E402
 from study.rounds import (  # noqa: E402
     LAST_LAYER,
+    RARE_ONLY,
     Run,
     described_pool,
     energies_alone,
@@ -25,6 +29,7 @@ from study.rounds import (  # noqa: E402
     rounds,
     start,
 )
+from study.systems import SYSTEMS  # noqa: E402
 from study.worlds import System, World  # noqa: E402
 
 from aldata.acquire import STRATEGIES  # noqa: E402
@@ -95,6 +100,15 @@ class TestRounds:
         assert other[0]["forces_1200K"] == default[0]["forces_1200K"]
         assert other[1]["ids"][:2] == default[1]["ids"][:2]
         assert set(other[1]["ids"][2:]) != set(default[1]["ids"][2:])
+
+    def test_the_bound_asks_for_the_rare_kind_alone(
+        self, world: World, described: Any, tmp_path: Path
+    ) -> None:
+        lines = run_to(tmp_path, world, described, RARE_ONLY, 1)
+        probe = lines[1]["ids"][: TINY.probe]
+        learned = [world.kinds[world.pool.ids.index(i)] for i in lines[1]["ids"][TINY.probe :]]
+        assert learned == ["1200 K"] * (TINY.batch - TINY.probe)
+        assert run_to(tmp_path, world, described, "random", 1)[1]["ids"][: TINY.probe] == probe
 
     def test_what_was_interrupted_ends_as_if_it_had_not_been(
         self, tmp_path: Path, default: list[Any], world: World, described: Any
@@ -172,14 +186,54 @@ class TestTables:
 
     def test_labels_are_counted_to_the_end_of_random(self, curves: list[Curve]) -> None:
         rows = tables.needed(emt.SYSTEM, curves).splitlines()
-        assert "| 24, 24, 24 | 24 | 0.67 |" in rows[3]
-        assert "| > 36 | > 36 | - |" in rows[4]
+        assert "| 36, 36, 36 | 1.00 (1.00 - 1.00) |" in rows[2]
+        assert "| 24, 24, 24 | 0.67 (0.67 - 0.67) |" in rows[3]
+        assert "| never | never |" in rows[4]
         assert calls_to_reach(curves[3].values("forces_1200K"), 200.0) == 24
 
-    def test_a_run_that_is_not_complete_is_left_out(self, curves: list[Curve]) -> None:
-        short = replace(curves[0], seed=7, strategy="permuted", points=curves[0].points[:1])
-        kept, last = tables.paired([*curves, short])
-        assert (len(kept), last) == (len(curves), 2)
+    def test_labels_are_paired_where_random_itself_needs_fewer(self) -> None:
+        """Random that is below its own end after 24 of 36 labels is no measure of 36."""
+        early = curve("random", 0, [400.0, 200.0, 200.0])
+        mine = curve("farthest_point", 0, [400.0, 300.0, 200.0])
+        rows = tables.needed(emt.SYSTEM, [early, mine]).splitlines()
+        assert "| 24 | 1.00 (1.00 - 1.00) |" in rows[2]
+        assert "| 36 | 1.50 (1.50 - 1.50) |" in rows[3]
+
+    def test_a_run_that_is_not_complete_is_left_out_and_named(self, curves: list[Curve]) -> None:
+        short = [
+            replace(curves[0], experiment=f"{name}-7", strategy=name, points=curves[0].points[:1])
+            for name in ("permuted", "random")
+        ]
+        complete, last = tables.paired([*curves, *short])
+        assert (len(complete), last) == (len(curves), 2)
+        assert tables.unfinished([*curves, *short]).endswith(": permuted-7 (0), random-7 (0).\n")
+        assert tables.unfinished(curves) == ""
+
+    def test_what_is_kept_makes_the_same_tables(self, curves: list[Curve], tmp_path: Path) -> None:
+        (tmp_path / "runs.jsonl").write_text(tables.kept(curves))
+        read = tables.curves_in(tmp_path)
+        assert tables.table(emt.SYSTEM, read) == tables.table(emt.SYSTEM, curves)
+        assert tables.needed(emt.SYSTEM, read) == tables.needed(emt.SYSTEM, curves)
+
+
+def shown(page: str) -> list[tuple[str, Path, list[int]]]:
+    """The commands of a page that make its tables: name of the system, folder, seeds."""
+    text = (ROOT / "docs" / page).read_text()
+    found = []
+    for command in re.findall(r"asking\.py --folder benchmarks/study/results (.*)", text):
+        given = asking.options(["--folder", str(RESULTS), *command.split()])
+        found.append((given.system, asking.studied(given)[1], given.seeds))
+    return found
+
+
+@pytest.mark.parametrize("page", ["asking.md", "study.md"])
+def test_the_tables_of_the_pages_are_those_of_the_kept_rounds(page: str) -> None:
+    text, commands = (ROOT / "docs" / page).read_text(), shown(page)
+    assert commands
+    for name, folder, seeds in commands:
+        system, curves = SYSTEMS[name], tables.curves_in(folder, seeds)
+        assert tables.table(system, curves) in text, (name, seeds)
+        assert tables.needed(system, curves) in text, (name, seeds)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from aldata.compare import Curve
+from study.rounds import RARE_ONLY
 from study.tables import names, paired
 from study.worlds import System
 
@@ -20,6 +21,7 @@ STYLES = {
     "information_gain": ("tab:cyan", "v"),
     "information_gain_diversity": ("tab:blue", "D"),
     "largest_cluster": ("tab:orange", "P"),
+    RARE_ONLY: ("tab:purple", "*"),
 }
 
 TICKS = (20, 30, 40, 50, 60, 70, 80, 100, 120, 140, 160, 180, 200, 220, 250, 300, 350, 400, 500)
@@ -34,27 +36,8 @@ def draw(system: System, curves: Sequence[Curve], path: Path, panels: int = 2) -
     )
     for axis, (key, title) in zip(axes[0], system.measures.items(), strict=False):
         for place, name in enumerate(names(curves)):
-            mine = [c for c in curves if c.strategy == name]
-            logs = np.log([[point[key] for point in c.points] for c in mine])
-            labels = np.array([point["calls"] for point in mine[0].points])
-            middle = logs.mean(axis=0)
-            error = logs.std(axis=0, ddof=1) / np.sqrt(len(mine)) if len(mine) > 1 else 0 * middle
-            color, marker = STYLES.get(name, (f"C{place}", "."))
-            axis.errorbar(
-                labels + 0.15 * (place - 3),
-                np.exp(middle),
-                yerr=[
-                    np.exp(middle) - np.exp(middle - error),
-                    np.exp(middle + error) - np.exp(middle),
-                ],
-                color=color,
-                marker=marker,
-                markersize=5,
-                linewidth=1.6,
-                elinewidth=0.9,
-                capsize=2,
-                label=name,
-            )
+            _curve(axis, [c for c in curves if c.strategy == name], key, place)
+        labels = [point["calls"] for point in curves[0].points]
         axis.set(
             xlabel="labels, probe included", ylabel=title.replace("meV/A", "meV/Å"), xticks=labels
         )
@@ -69,6 +52,29 @@ def draw(system: System, curves: Sequence[Curve], path: Path, panels: int = 2) -
     figure.suptitle(f"{system.title}; mean of {seeds} seeds", fontsize=10)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)
+
+
+def _curve(axis: plt.Axes, runs: Sequence[Curve], key: str, place: int) -> None:
+    """One strategy, beside the others: `place` shifts its bars, so that they do not hide each other."""
+    name = runs[0].strategy
+    logs = np.log([[point[key] for point in run.points] for run in runs])
+    labels = np.array([point["calls"] for point in runs[0].points])
+    middle = logs.mean(axis=0)
+    error = logs.std(axis=0, ddof=1) / np.sqrt(len(runs)) if len(runs) > 1 else 0 * middle
+    low, high = np.exp(middle) - np.exp(middle - error), np.exp(middle + error) - np.exp(middle)
+    color, marker = STYLES.get(name, (f"C{place}", "."))
+    axis.errorbar(
+        labels + 0.15 * (place - 3),
+        np.exp(middle),
+        yerr=[low, high],
+        color=color,
+        marker=marker,
+        markersize=5,
+        linewidth=1.6,
+        elinewidth=0.9,
+        capsize=2,
+        label=name,
+    )
 
 
 def _inside(axis: plt.Axes, value: float) -> bool:

@@ -166,8 +166,8 @@ ACETYLACETONE_MEASURES = {
     "forces_600K": "forces, 600 K (meV/A)",
     "forces_300K": "forces, 300 K (meV/A)",
     "max_600K": "largest force error, 600 K (meV/A)",
-    "path_transfer": "H transfer, energy along the path (meV)",
-    "path_dihedral": "dihedral, energy along the scan (meV)",
+    "path_transfer": "H transfer (meV)",
+    "path_dihedral": "dihedral (meV)",
 }
 
 BALANCED = System(

@@ -12,7 +12,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,6 +33,8 @@ from study.worlds import System, World
 LAST_LAYER = UncertaintySettings(method="last_layer")
 VALIDATES = 6
 """Every so many-th frame validates."""
+RARE_ONLY = "rare_only"
+"""No strategy, but a bound: uniform picks among the frames of the rare kinds, which nobody knows."""
 Line = dict[str, Any]
 
 
@@ -83,6 +85,8 @@ class Run:
 
     def ask(self, number: int) -> list[str]:
         """One selection by the function that the loop uses: ids, those of the probe first."""
+        if self.strategy == RARE_ONLY:
+            return self._of_the_rare(number)
         # the null's scores decide nothing: they need not be exact
         screen = 1 if self.strategy == "permuted" else self.system.screen
         chosen = {"strategy": self.strategy, "batch": self.system.batch, "screen": screen}
@@ -94,6 +98,15 @@ class Run:
             "scores": [round(float(score), 4) for score in found.score],
         }
         return found.ids
+
+    def _of_the_rare(self, number: int) -> list[str]:
+        """The probe that all have, and uniform picks of the rare kinds, of the others behind them."""
+        probe = replace(self, strategy="random").ask(number)[: self.system.probe]
+        ids, rng = self.world.pool.ids, np.random.default_rng([self.world.seed, number])
+        free = [row for row in range(len(ids)) if row not in self.asked and ids[row] not in probe]
+        common = [self.world.kinds[row] not in self.system.rare for row in free]
+        order = np.lexsort([rng.random(len(free)), common])
+        return probe + [ids[free[k]] for k in order[: self.system.batch - self.system.probe]]
 
     def _pool(self, number: int, settings: AcquireSettings) -> Pool:
         assert self.checkpoint is not None

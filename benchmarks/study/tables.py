@@ -2,55 +2,87 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from aldata.acquire import STRATEGIES
+from aldata.acquire import STRATEGIES, AcquireSettings
 from aldata.compare import Curve, Interval, calls_to_reach, differences
-from study.rounds import Line, read_lines
+from study.rounds import RARE_ONLY, Line, read_lines
 from study.worlds import System
 
 REFERENCE = "random"
+TITLES = {
+    AcquireSettings().strategy: " (the default)",
+    "permuted": " (the null)",
+    RARE_ONLY: " (no strategy: knows them)",
+}
+"""What is said of a strategy behind its name."""
+
+NOT_KEPT = ("ids", "facts", "strategy")
+"""What no table and no figure needs of a round."""
 
 
 def curves_in(
     folder: Path, seeds: Sequence[int] | None = None, most: int | None = None
 ) -> list[Curve]:
-    """The runs of a folder up to round `most`, as the learning curves that experiments have."""
-    found = []
+    """The runs of a folder up to round `most`, as the learning curves that experiments have.
+
+    A file holds one run, or, written by `kept`, many.
+    """
+    runs: dict[str, list[Line]] = {}
     for path in sorted(folder.glob("*.jsonl")):
-        lines = read_lines(path)[: None if most is None else most + 1]
-        if lines and (seeds is None or lines[0]["seed"] in seeds):
-            first = lines[0]
-            found.append(
-                Curve(
-                    experiment=path.stem,
-                    commit="",
-                    strategy=path.stem.rsplit("-", 1)[0],
-                    seed=first["seed"],
-                    points=tuple(lines),
-                    missing=(),
-                    settings={},
-                )
-            )
+        for line in _rounds_of_many(path) or read_lines(path):
+            runs.setdefault(line.get("run", path.stem), []).append(line)
+    found = []
+    for name, lines in sorted(runs.items()):
+        if seeds is None or lines[0]["seed"] in seeds:
+            points = tuple(lines[: None if most is None else most + 1])
+            strategy = name.rsplit("-", 1)[0]
+            found.append(Curve(name, "", strategy, lines[0]["seed"], points, (), {}))
     return found
 
 
+def _rounds_of_many(path: Path) -> list[Line]:
+    """What `kept` has written; nothing where a file is that of one run."""
+    with path.open() as stream:
+        if '{"run": ' not in stream.readline():
+            return []
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def kept(curves: Sequence[Curve]) -> str:
+    """Rounds without their picks, a line each: enough for every table and figure."""
+    lines = []
+    for curve in curves:
+        for point in curve.points:
+            numbers = {k: v for k, v in point.items() if k not in NOT_KEPT}
+            rounded = {k: round(v, 3) if isinstance(v, float) else v for k, v in numbers.items()}
+            head = {"run": curve.experiment, "seed": curve.seed}
+            lines.append(json.dumps({**head, **rounded}) + "\n")
+    return "".join(lines)
+
+
 def paired(curves: Sequence[Curve]) -> tuple[list[Curve], int]:
-    """Curves up to the last round that `random` has in all its seeds, and its number; shorter ones are
-    left out.
-    """
-    ends = [len(c.points) for c in curves if c.strategy == REFERENCE]
-    last = min(ends, default=0)
-    kept = [replace(c, points=c.points[:last]) for c in curves if len(c.points) >= last > 0]
-    return kept, last - 1
+    """The curves that go as far as `random` does, and the number of that round."""
+    last = max((len(c.points) for c in curves if c.strategy == REFERENCE), default=0)
+    complete = [replace(c, points=c.points[:last]) for c in curves if len(c.points) >= last > 0]
+    return complete, last - 1
+
+
+def unfinished(curves: Sequence[Curve]) -> str:
+    """A sentence that names the runs which are in no table, or nothing."""
+    complete, last = paired(curves)
+    names_ = {c.experiment for c in complete}
+    short = [f"{c.experiment} ({len(c.points) - 1})" for c in curves if c.experiment not in names_]
+    return f"Left out, with fewer than {last} rounds: {', '.join(short)}.\n" if short else ""
 
 
 def table(system: System, curves: Sequence[Curve]) -> str:
-    """Errors after the last round, and their paired ratios to `random` with the intervals."""
+    """Errors after the last round (geometric means), and their paired ratios to `random`."""
     curves, last = paired(curves)
     ratios = {
         key: {d.strategy: d.interval for d in differences(curves, key, REFERENCE)}
@@ -62,33 +94,45 @@ def table(system: System, curves: Sequence[Curve]) -> str:
     rows = []
     for name in names(curves):
         ends = [c.points[last] for c in curves if c.strategy == name]
-        row = [f"`{name}`", str(len(ends)), f"{np.mean([_rare(system, e) for e in ends]):.1f}"]
+        row = [titled(name), str(len(ends)), f"{np.mean([_rare(system, e) for e in ends]):.1f}"]
         for key in system.measures:
-            row.append(f"{np.mean([end[key] for end in ends]):.0f}")
+            row.append(f"{np.exp(np.mean(np.log([end[key] for end in ends]))):.0f}")
             row.append("1" if name == REFERENCE else _ratio(ratios[key].get(name)))
         rows.append(row)
     return markdown(head, rows)
 
 
 def needed(system: System, curves: Sequence[Curve]) -> str:
-    """Labels after which a run stays below the error that `random` with its seed has at the end."""
+    """Labels after which a run stays below the error that `random` with its seed has at the end,
+    and what share of the labels this is after which `random` itself does.
+    """
     curves, _last = paired(curves)
     key, title = next(iter(system.measures.items()))
-    ends = {c.seed: c.values(key)[-1] for c in curves if c.strategy == REFERENCE}
+    theirs = {c.seed: c.values(key) for c in curves if c.strategy == REFERENCE}
     rows = []
     for name in names(curves):
-        mine = [c for c in curves if c.strategy == name and c.seed in ends]
-        found = [calls_to_reach(c.values(key), ends[c.seed][1]) for c in mine]
-        most = ends[mine[0].seed][0] if mine else 0
-        values = sorted(np.inf if value is None else value for value in found)
-        each = ", ".join(f"> {most:.0f}" if np.isinf(v) else f"{v:.0f}" for v in values)
-        middle = float(np.median(values)) if values else np.inf
-        share = "-" if np.isinf(middle) else f"{middle / most:.2f}"
-        rows.append(
-            [f"`{name}`", each, f"> {most:.0f}" if np.isinf(middle) else f"{middle:.0f}", share]
-        )
-    labels = f"labels, seeds in order of them ({title})"
-    return markdown(["strategy", labels, "median", "of random's"], rows)
+        labels, shares = [], []
+        for curve in curves:
+            if curve.strategy == name and curve.seed in theirs:
+                target = theirs[curve.seed][-1][1]
+                own = calls_to_reach(theirs[curve.seed], target) or np.inf
+                labels.append(calls_to_reach(curve.values(key), target) or np.inf)
+                shares.append(labels[-1] / own)
+        each = ", ".join(_or_never(f"{v:.0f}", v) for v in sorted(labels))
+        middle, low, high = np.median(shares), min(shares), max(shares)
+        within = f"({low:.2f} - {_or_never(f'{high:.2f}', high)})"
+        rows.append([titled(name), each, _or_never(f"{middle:.2f} {within}", middle)])
+    head = ["strategy", f"labels, in ascending order ({title})", "of random's with the same seed"]
+    return markdown(head, rows)
+
+
+def _or_never(text: str, value: float) -> str:
+    return text if np.isfinite(value) else "never"
+
+
+def titled(strategy: str) -> str:
+    """The name as the tables write it."""
+    return f"`{strategy}`{TITLES.get(strategy, '')}"
 
 
 def cost(curves: Sequence[Curve]) -> str:
@@ -98,7 +142,7 @@ def cost(curves: Sequence[Curve]) -> str:
         lines = [line for c in curves if c.strategy == name for line in c.points[1:]]
         seconds = [line["cpu_s"] for line in lines if "cpu_s" in line]
         if seconds:
-            rows.append([f"`{name}`", str(len(seconds)), f"{np.mean(seconds):.1f}"])
+            rows.append([titled(name), str(len(seconds)), f"{np.mean(seconds):.1f}"])
     total = sum(line.get("cpu_s", 0.0) for c in curves for line in c.points)
     table_ = markdown(["strategy", "rounds", "CPU s each"], rows)
     return f"{table_}\n{total:.0f} CPU s in all.\n"
