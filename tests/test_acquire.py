@@ -229,10 +229,10 @@ class TestEveryStrategy:
     @every_strategy
     def test_before_there_is_a_model_diversity_decides(self, strategy: str) -> None:
         found = acquire(blind(pool()), AcquireSettings(strategy=strategy), 0)
-        needs_model = STRATEGIES[strategy].needs != "nothing"
-        assert found.attributes["strategy"] == ("farthest_point" if needs_model else strategy)
+        replaced = strategy not in {"random", "farthest_point", "permuted"}
+        assert found.attributes["strategy"] == ("farthest_point" if replaced else strategy)
         assert found.attributes["asked"] == strategy
-        assert ("no model yet" in found.attributes["reasons"][1]) == needs_model
+        assert ("no model yet" in found.attributes["reasons"][1]) == replaced
 
     def test_a_single_member_has_no_variance_to_pick_by(self) -> None:
         arrays = pool().predictions.arrays
@@ -588,6 +588,26 @@ class TestInformation:
             counts[STRATEGIES["permuted"].pick(whole, 2, rng, AcquireSettings()).rows] += 1
         chi2 = (np.square(counts - 60) / 60).sum() / (1 - 2 / 10)
         assert chi2 < 27.9  # 99.9 % of chi-squared with 9 degrees of freedom
+
+    def test_before_there_is_a_model_the_null_draws_uniformly_and_not_what_random_draws(
+        self,
+    ) -> None:
+        whole, counts, runs, shared = blind(pool(frames=20)), np.zeros(20), 300, 0
+        place = {identity: row for row, identity in enumerate(whole.candidates.ids)}
+        null, random = (
+            AcquireSettings(strategy=name, batch=5, probe=0.2) for name in ("permuted", "random")
+        )
+        for seed in range(runs):
+            found, other = acquire(whole, null, seed), acquire(whole, random, seed)
+            assert found.attributes["strategy"] == "permuted"
+            assert found.ids[0] == other.ids[0]  # the probe
+            counts[[place[identity] for identity in found.ids]] += 1
+            shared += len({*found.ids[1:]} & {*other.ids[1:]})
+        expected = runs * 5 / 20
+        chi2 = (np.square(counts - expected) / expected).sum() / (1 - 5 / 20) * 19 / 20
+        assert chi2 < 43.8  # 99.9 % of chi-squared with 19 degrees of freedom
+        # two independent draws of 4 of 19 share 16/19 in the mean, with a variance of 0.55
+        assert abs(shared / runs - 16 / 19) < 3.3 * np.sqrt(0.55 / runs)
 
     def test_whole_runs_of_the_null_are_uniform_whatever_the_default_thinks_of_a_frame(
         self,

@@ -35,16 +35,25 @@ Needs = Literal["nothing", "model", "variances"]
 
 @dataclass(frozen=True)
 class Strategy:
-    """A way to pick, and what it cannot work without."""
+    """A way to pick, and what it cannot work without.
+
+    without : how it picks from a pool that lacks what it needs; None: it cannot, and another strategy
+        is put in its place.
+    """
 
     pick: Pick
     needs: Needs = "nothing"
+    without: Pick | None = None
 
     def can_work(self, pool: Pool) -> bool:
         """Whether the pool has what it needs."""
         if self.needs == "variances":
             return pool.has_variances
         return self.needs == "nothing" or pool.belief is not None
+
+    def way(self, pool: Pool) -> Pick | None:
+        """How it picks from this pool; None where it cannot."""
+        return self.pick if self.can_work(pool) else self.without
 
 
 def highest(scores: Float, count: int) -> Integer:

@@ -90,7 +90,9 @@ def _is_asked(pool: Pool) -> npt.NDArray[np.bool_]:
 def _picks(name: str, pool: Pool, count: int, settings: AcquireSettings, seed: int) -> Picks:
     if len(pool) == 0 or count == 0:
         return Picks(rows=np.zeros(0, np.int64), scores=np.zeros(0), reason=name)
-    return STRATEGIES[name].pick(pool, count, _generator(seed, 1), settings)
+    way = STRATEGIES[name].way(pool)
+    assert way is not None  # `_effective` has asked
+    return way(pool, count, _generator(seed, 1), settings)
 
 
 def _early(pool: Pool, rows: Integer) -> Picks:
@@ -117,7 +119,7 @@ def _probe(pool: Pool, count: int, rng: np.random.Generator) -> Picks:
 
 
 def _effective(strategy: str, pool: Pool) -> str:
-    return strategy if STRATEGIES[strategy].can_work(pool) else DIVERSE
+    return DIVERSE if STRATEGIES[strategy].way(pool) is None else strategy
 
 
 def _why(effective: str, settings: AcquireSettings, pool: Pool) -> str:
