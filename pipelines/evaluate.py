@@ -18,23 +18,22 @@ from aldata.evaluate import (
     extend_history,
     history_point,
     metrics,
+    numbers,
     parity,
     stopping,
 )
 from aldata.potentials import Committee
+from aldata.train import track_evaluation
 from pipelines.history import History
 from pipelines.stage import Stage, run
+from pipelines.tracked import tracking
 
 
 def evaluate(stage: Stage) -> None:
     """The generated test set comes first: it is the one that the learning curve shows."""
     settings = stage.settings(EvaluateSettings)
-    committee = Committee.from_checkpoint(stage.read(Checkpoint))
-    labels = stage.read(Labels, of=SEED)
-    sets = {"generated": labels.take(labels.purpose == PURPOSES.index("test"))}
-    for name, path in settings.test_sets.items():
-        sets[name] = stage.given(path)
-    tests = {name: labels for name, labels in sets.items() if labels.accepted.any()}
+    checkpoint = stage.read(Checkpoint)
+    committee, tests = Committee.from_checkpoint(checkpoint), _tests(stage, settings)
     predictions = {name: committee.predict(labels) for name, labels in tests.items()}
     before = stage.read_json("history", of=stage.parent)
     history = History(stage, stage.generation)
@@ -56,6 +55,18 @@ def evaluate(stage: Stage) -> None:
     points = parity(predictions[first], tests[first], settings.parity_points) if first else []
     stage.write_json("parity", points)
     stage.write_json("bands", bands(records))
+    told = {f"aldata.{key}": reported[key] for key in ("parent", "strategy") if reported[key]}
+    context = tracking(stage, history.manifests[-1].digest)
+    track_evaluation(stage.generation, checkpoint.digest, numbers(reported), told, context)
+
+
+def _tests(stage: Stage, settings: EvaluateSettings) -> dict[str, Labels]:
+    """Labelled frames by the name of their test set, those that the seed made first; no empty ones."""
+    labels = stage.read(Labels, of=SEED)
+    sets = {"generated": labels.take(labels.purpose == PURPOSES.index("test"))}
+    for name, path in settings.test_sets.items():
+        sets[name] = stage.given(path)
+    return {name: labels for name, labels in sets.items() if labels.accepted.any()}
 
 
 def _stop(

@@ -1,14 +1,12 @@
 """train: a committee on every training frame of the lineage, watched by MLflow."""
 
-import os
-
 import numpy as np
 
 from aldata.artifacts.checkpoints import Checkpoint
-from aldata.provenance import surroundings
-from aldata.train import Context, Parent, TrainingFrames, TrainSettings, track, train
+from aldata.train import Parent, TrainingFrames, TrainSettings, track, train
 from pipelines.history import History
 from pipelines.stage import Stage, run
+from pipelines.tracked import tracking
 
 
 def train_committee(stage: Stage) -> None:
@@ -29,15 +27,8 @@ def train_committee(stage: Stage) -> None:
     known, _ = History(stage, stage.parent).with_roles(["train"])
     trained = train(frames, settings, seeds, stage.runner("train"), Parent(before, known))
     stage.write(trained.checkpoint)
-    around = surroundings(stage.project)
-    tags = {f"aldata.{key}": around[key] for key in ("git_baseline", "experiment")}
-    context = Context(
-        root=stage.home,
-        uri=os.environ.get("MLFLOW_TRACKING_URI"),
-        dataset=frames.dataset,
-        frames={role: roles.count(role) for role in ("train", "valid")},
-        tags={key: value for key, value in tags.items() if value},
-    )
+    counts = {role: roles.count(role) for role in ("train", "valid")}
+    context = tracking(stage, frames.dataset, counts)
     runs = track(stage.generation, settings, trained, context)
     stage.facts["mlflow"] = None if runs is None else {"run": runs.parent, "members": runs.members}
 

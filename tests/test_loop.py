@@ -158,6 +158,38 @@ def test_mlflow_has_a_run_per_generation_and_member(metal: Project) -> None:
     assert metal.read(Checkpoint, "g001").digest in digests
 
 
+def _numbers(project: Project, generation: str) -> tuple[dict[str, float], dict[str, str]]:
+    """Latest metrics, and tags, of the one MLflow run of a generation."""
+    database = sqlite3.connect(project.root / "mlflow.db")
+    [(run,)] = database.execute(
+        "select run_uuid from runs where name = ?", (generation,)
+    ).fetchall()
+    asked = "select key, value from {} where run_uuid = ?"
+    metrics, tags = (
+        dict(database.execute(asked.format(table), (run,)).fetchall())
+        for table in ("latest_metrics", "tags")
+    )
+    database.close()
+    return metrics, tags
+
+
+def test_mlflow_has_the_numbers_of_the_learning_curve_and_of_the_metrics(metal: Project) -> None:
+    for generation, parent in (("g000", "seed"), ("g001", "g000")):
+        metrics, tags = _numbers(metal, generation)
+        point = metal.json(generation, "history")[-1]
+        shown = {k: v for k, v in point.items() if isinstance(v, int | float)}
+        assert {"calls", "oracle_seconds", "test_forces_rmse_meV_per_A"} <= set(shown)
+        assert {key: metrics[key] for key in shown} == shown
+        test = metal.json(generation, "metrics")["test"]["generated"]
+        for name, value in test.items():
+            assert metrics[f"metrics/test.generated.{name}"] == value
+        assert tags["aldata.parent"] == parent
+        assert tags["aldata.strategy"] == point["strategy"]
+    assert "probe_forces_rmse_meV_per_A" in shown
+    own = metal.json("g001", "metrics")["probe_so_far"]["forces_rmse_meV_per_A"]
+    assert point["probe_so_far_forces_rmse_meV_per_A"] == own
+
+
 def test_a_second_repro_runs_nothing(metal: Project) -> None:
     before = metal.ended_calls()
     text = metal.ok("dvc", "repro")
@@ -209,6 +241,8 @@ def test_a_test_set_that_was_learned_from_is_named(
     tests = project.json("g001", "metrics")["test"]
     assert tests["mine"]["near_copies"] == 2
     assert tests["generated"]["near_copies"] == 0
+    metrics, _ = _numbers(project, "g001")
+    assert metrics["test_mine_forces_rmse_meV_per_A"] == tests["mine"]["forces_rmse_meV_per_A"]
     text = project.ok("aldata", "status")
     assert "test set 'mine': 2 of 4 frames nearly copy frames that were learned from" in text
 

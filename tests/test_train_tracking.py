@@ -1,13 +1,17 @@
 """Tracking: MLflow knows what was trained, and a broken MLflow changes nothing."""
 
 import json
+import math
+import sqlite3
+import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from made_potentials import untrained
 
-from aldata.train import Context, Trained, TrainSettings, track
+from aldata.train import Context, Trained, TrainSettings, track, track_evaluation
 from aldata.train.tracking import flattened
 
 DATASET = "0123456789abcdef" * 4
@@ -64,6 +68,72 @@ def test_a_tracking_failure_is_a_warning(
     context = Context(tmp_path, DATASET, uri=uri)
     with pytest.warns(UserWarning, match="MLflow did not record g000 at .* is complete"):
         assert track("g000", TrainSettings(), a_training(1, 3), context) is None
+
+
+class TestEvaluations:
+    TOLD = {"aldata.strategy": "random", "aldata.parent": "seed"}
+
+    def told(
+        self, context: Context, generation: str, checkpoint: str, **numbers: float | None
+    ) -> list[str]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            return track_evaluation(generation, checkpoint, numbers, self.TOLD, context)
+
+    def test_numbers_stand_in_the_run_of_the_generation_and_the_last_ones_count(
+        self, tmp_path: Path
+    ) -> None:
+        from mlflow import MlflowClient
+
+        context, trained = Context(tmp_path, DATASET), a_training(2, 3)
+        ids = track("g001", TrainSettings(members=2), trained, context)
+        assert ids is not None
+        digest = trained.checkpoint.digest
+        first = {"calls": 20.0, "test_a_rmse": 9.0, "test_b_rmse": 3.0, "probe_rmse": 2.0}
+        assert self.told(context, "g001", digest, **first) == [ids.parent]
+        client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+        run = client.get_run(ids.parent)
+        assert run.data.metrics.items() >= first.items()
+        assert run.data.metrics["valid_forces_rmse"] == pytest.approx(2 / 3)
+        assert run.data.tags.items() >= self.TOLD.items()
+        # the same again writes nothing; a set that is gone and an error that is lost say so
+        assert self.told(context, "g001", digest, **first) == [ids.parent]
+        assert len(client.get_metric_history(ids.parent, "calls")) == 1
+        time.sleep(0.002)
+        self.told(context, "g001", digest, calls=20.0, test_a_rmse=5.0, probe_rmse=None)
+        now = client.get_run(ids.parent).data.metrics
+        assert (now["calls"], now["test_a_rmse"]) == (20.0, 5.0)
+        assert math.isnan(now["test_b_rmse"])
+        assert math.isnan(now["probe_rmse"])
+        assert len(client.search_runs([run.info.experiment_id])) == 3
+
+    def test_another_experiment_and_a_lost_store_get_a_run_of_their_own(
+        self, tmp_path: Path
+    ) -> None:
+        from mlflow import MlflowClient
+
+        [here] = self.told(Context(tmp_path, DATASET), "g001", "c" * 64, calls=20.0)
+        within = Context(tmp_path, DATASET, tags={"aldata.experiment": "chance"})
+        [other] = self.told(within, "g001", "c" * 64, calls=30.0)
+        assert self.told(within, "g001", "c" * 64, calls=30.0) == [other]
+        client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+        assert client.get_run(here).data.metrics["calls"] == 20.0
+        run = client.get_run(other)
+        assert run.data.metrics["calls"] == 30.0
+        assert run.data.tags["aldata.dataset"] == DATASET
+        assert (run.info.run_name, run.info.status) == ("g001", "FINISHED")
+
+    def test_a_locked_store_is_a_warning_that_says_how_to_repeat(self, tmp_path: Path) -> None:
+        context = Context(tmp_path, DATASET)
+        self.told(context, "g001", "c" * 64, calls=20.0)
+        holder = sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None)
+        holder.execute("begin immediate")
+        with pytest.warns(UserWarning, match=r"locked.*--force --single-item evaluate@g001"):
+            found = track_evaluation("g001", "c" * 64, {"calls": 21.0}, self.TOLD, context)
+        assert found == []
+        holder.execute("rollback")
+        holder.close()
+        assert len(self.told(context, "g001", "c" * 64, calls=21.0)) == 1
 
 
 def test_settings_become_flat_parameters() -> None:

@@ -4,7 +4,7 @@ from aldata.artifacts.residuals import errors
 from aldata.evaluate.exploration import explored
 from aldata.evaluate.names import METRICS, Metric, flatten, metric_of
 from aldata.evaluate.plots import bands, parity
-from aldata.evaluate.report import Facts, extend_history, history_point, metrics
+from aldata.evaluate.report import Facts, extend_history, history_point, metrics, numbers
 from aldata.evaluate.settings import EvaluateSettings
 from aldata.evaluate.stopping import Wanted, stopping
 
@@ -22,6 +22,7 @@ __all__ = [
     "history_point",
     "metric_of",
     "metrics",
+    "numbers",
     "parity",
     "stopping",
 ]

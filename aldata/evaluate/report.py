@@ -80,8 +80,15 @@ CURVE = {
     "probe_forces_rmse_meV_per_A": "probe.forces_rmse_meV_per_A",
     "probe_energy_mean_z2": "probe.energy_mean_z2",
     "probe_forces_mean_z2": "probe.forces_mean_z2",
+    "probe_so_far_energy_rmse_meV_per_atom": "probe_so_far.energy_rmse_meV_per_atom",
+    "probe_so_far_forces_rmse_meV_per_A": "probe_so_far.forces_rmse_meV_per_A",
 }
-"""Columns of the learning curve, and the flat name of the metric that each shows."""
+"""Columns of the learning curve, and the flat name of the metric that each shows.
+
+`probe_*` judges the parent's model, on the probe frames that this generation asked for: at this
+generation's cost it stands one batch too far right. `probe_so_far_*` judges this generation's model, on all
+probe frames of its lineage, of which none was ever trained on: what to draw against cost.
+"""
 
 CURVE_TEST = (
     "energy_rmse_meV_per_atom",
@@ -104,6 +111,17 @@ def history_point(reported: Mapping[str, Any]) -> dict[str, Any]:
                 point[f"test_{error}"] = errors[error]
             point[f"test_{name}_{error}"] = errors[error]
     return point
+
+
+def numbers(reported: Mapping[str, Any]) -> dict[str, float | None]:
+    """Every number of a generation, for a table of runs; None for one that could not be found.
+
+    Those of its point of the learning curve have the names that they have there; all of its metrics are
+    there as `metrics/<flat name>`, yes and no as 1 and 0.
+    """
+    flat = {f"metrics/{name}": value for name, value in flatten(reported).items()}
+    found = {**history_point(reported), **flat}
+    return {name: value for name, value in found.items() if not isinstance(value, str)}
 
 
 def extend_history(

@@ -46,7 +46,7 @@ BEHAVIOUR: dict[str, int] = {
     "curate": 3,
     "train": 2,
     "calibrate": 2,
-    "evaluate": 3,
+    "evaluate": 4,
     "record": 2,
 }
 """Behaviour version per verb. It rises when the same input would give another result, and only then:

@@ -7,7 +7,11 @@ from typing import Any
 
 from aldata import compare
 
-METRICS = ("test_forces_rmse_meV_per_A", "probe_forces_rmse_meV_per_A")
+METRICS = (
+    "test_forces_rmse_meV_per_A",
+    "probe_so_far_forces_rmse_meV_per_A",
+    "probe_forces_rmse_meV_per_A",
+)
 """Columns of the learning curve to compare by: the first that the experiments know."""
 
 REFERENCE = "random"

@@ -38,11 +38,29 @@ def gathered(root: Path, budget: Budget | None = None, rev: str | None = None) -
     parameters = _parameters(tree)
     names = [SEED, *parameters.in_order()]
     notes: list[str] = []
+    frames = _Frames(tree, names, parameters, rev)
+    looked_at = _looked_at(frames, budget, notes)
+    notes += frames.missing
+    notes += not_fetched(tree, names) if rev else []
+    chains = _or_note(lambda: lineages(root, frames.newest_models, rev), notes, CHAINS)
+    commit = provenance.commit_of(root, rev) if rev else None
+    return {
+        "project": _project(root, rev, commit),
+        "generations": generation_rows(tree, parameters),
+        **looked_at,
+        "lineages": chains or [],
+        "comparison": _or_note(lambda: comparison(root, commit), notes, COMPARISON),
+        "notes": notes,
+    }
+
+
+def _looked_at(frames: _Frames, budget: Budget, notes: list[str]) -> Document:
+    """What is drawn frame by frame or listed call by call, within the budget; what is left out is noted."""
+    tree, names = frames.tree, frames.names
     drawn, left_out = maps(tree, names[1:], budget.points)
     _note(notes, left_out, "frames of pools and training sets are not on the maps")
     residuals, left_out = residual_points(tree, names[1:], budget.residuals)
     _note(notes, left_out, "atoms are not in the plots of sigma against error")
-    frames = _Frames(tree, names, parameters, rev)
     overall = _or_note(lambda: _overall(frames, budget.overall, notes), notes, OVERALL)
     decided = {name: picks(tree, name, frames.judged) for name in names[1:]}
     found = failures(tree, names, budget.calls)
@@ -51,23 +69,13 @@ def gathered(root: Path, budget: Budget | None = None, rev: str | None = None) -
     every_map = {**drawn, "": overall} if overall else drawn
     structures = _structures(frames, every_map, decided, budget)
     _note(notes, structures.too_many, "structures cannot be looked at here: too many atoms")
-    notes += frames.missing
-    notes += not_fetched(tree, names) if rev else []
-    chains = _or_note(lambda: lineages(root, frames.newest_models, rev), notes, CHAINS)
-    commit = provenance.commit_of(root, rev) if rev else None
-    compared = _or_note(lambda: comparison(root, commit), notes, COMPARISON)
     return {
-        "project": _project(root, rev, commit),
-        "generations": generation_rows(tree, parameters),
         "maps": drawn,
         "overall": overall,
         "residuals": residuals,
         "picks": {name: value for name, value in decided.items() if value},
         "structures": structures.packed(),
         "failures": found,
-        "lineages": chains or [],
-        "comparison": compared,
-        "notes": notes,
     }
 
 
@@ -106,7 +114,7 @@ class _Frames:
     def __init__(
         self, tree: Tree, names: list[str], parameters: params.Parameters, rev: str | None
     ) -> None:
-        self.tree, self.rev = tree, rev
+        self.tree, self.names, self.rev = tree, names, rev
         curated = [name for name in names if tree.holds(path_of(name, "dataset"))]
         self.newest_models = _tips(
             [n for n in curated if n != SEED and tree.holds(path_of(n, "metrics"))], parameters

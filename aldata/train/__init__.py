@@ -8,6 +8,7 @@ from aldata.train.settings import TrainSettings
 
 if TYPE_CHECKING:
     from aldata.train.ensemble import Trained, TrainingFrames, train
+    from aldata.train.evaluations import track_evaluation
     from aldata.train.tracking import Context, RunIds, tags_of, track
     from aldata.train.updating import Parent
 
@@ -20,6 +21,7 @@ __all__ = [
     "TrainingFrames",
     "tags_of",
     "track",
+    "track_evaluation",
     "train",
 ]
 
@@ -38,4 +40,8 @@ def __getattr__(name: str) -> Any:
         from aldata.train import tracking
 
         return getattr(tracking, name)
+    if name == "track_evaluation":
+        from aldata.train.evaluations import track_evaluation
+
+        return track_evaluation
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

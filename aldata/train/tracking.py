@@ -64,12 +64,12 @@ def track(
 ) -> RunIds | None:
     """Record a finished training; None, with a warning that says why, if that is not possible."""
     try:
-        with _quiet():
+        with quiet():
             return _record(generation, settings, trained, context)
     except Exception as problem:  # MLflow, its database drivers and HTTP raise what they like
         warnings.warn(
             f"MLflow did not record {generation} at {context.tracking_uri}: "
-            f"{type(problem).__name__}: {str(problem).strip().splitlines()[:1]}. "
+            f"{failure(problem)}. "
             "The trained potential is complete.",
             stacklevel=2,
         )
@@ -85,7 +85,7 @@ def tags_of(root: Path, uri: str | None, runs: Sequence[str]) -> dict[str, dict[
     if uri is None and not (root / "mlflow.db").is_file():
         raise ProjectError("there is no tracking store", where=str(root / "mlflow.db"))
     try:
-        with _quiet():
+        with quiet():
             return _tags(context, runs)
     except Exception as problem:  # MLflow, its database drivers and HTTP raise what they like
         raise ProjectError(
@@ -111,8 +111,13 @@ def _tags(context: Context, runs: Sequence[str]) -> dict[str, dict[str, str] | N
     return found
 
 
+def failure(problem: Exception) -> str:
+    """What went wrong, in a line: the errors of databases are long."""
+    return f"{type(problem).__name__}: {str(problem).strip().splitlines()[:1]}"
+
+
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """MLflow and its migrations announce themselves at INFO."""
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
     levels = [logger.level for logger in loggers]
@@ -129,7 +134,7 @@ def _record(generation: str, settings: TrainSettings, trained: Trained, context:
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=context.tracking_uri)
-    experiment = _experiment(client, context)
+    experiment = experiment_of(client, context)
     tags = {
         "aldata.generation": generation,
         "aldata.checkpoint": trained.checkpoint.digest,
@@ -153,7 +158,8 @@ def _record(generation: str, settings: TrainSettings, trained: Trained, context:
     return RunIds(parent, members)
 
 
-def _experiment(client: MlflowClient, context: Context) -> str:
+def experiment_of(client: MlflowClient, context: Context) -> str:
+    """Id of the experiment of MLflow that all runs of a project are in."""
     found = client.get_experiment_by_name(context.experiment)
     if found is not None:
         return str(found.experiment_id)

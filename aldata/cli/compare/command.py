@@ -13,7 +13,7 @@ examples:
   aldata compare run --strategies random,information_gain_diversity --seeds 5 --jobs 2
   aldata compare show                                all experiments of the current commit
   aldata compare show --metric 'test_*_forces_*' --against seconds
-  aldata compare show study-random-1 exp-mine --metric probe_forces_rmse_meV_per_A --plot curves.png"""
+  aldata compare show study-random-1 mine --metric probe_so_far_forces_rmse_meV_per_A --plot curves.png"""
 
 METRIC = "test_forces_rmse_meV_per_A"
 

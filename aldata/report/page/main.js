@@ -4,10 +4,12 @@ const GROUPS = [["pool", "var(--pool)", 3, 0.8], ["training set", COLORS[0], 3.5
 
 class State {
   constructor() { this.listeners = []; this.generation = null; this.structure = null; this.overall = false; }
-  on(listener) { this.listeners.push(listener); }
+  on(name, listener) { this.listeners.push([name, listener]); }
   set(values) {
     Object.assign(this, values);
-    for (const listener of this.listeners) listener(Object.keys(values));
+    for (const [name, listener] of this.listeners) {
+      try { listener(Object.keys(values)); } catch (problem) { excuse(name, problem); }
+    }
   }
 }
 
@@ -35,13 +37,13 @@ function mapSection(state, names) {
   beside.append(host, told);
   here.append(chooser(state, names), ...(DATA.overall ? [everyGeneration(state)] : []), make("div", { class: "grid third" }, chart, beside));
   let drawn = null;
-  state.on((changed) => {
+  state.on("map", (changed) => {
     if (changed.includes("generation") || changed.includes("overall")) drawn = drawMap(chart, state);
     else if (changed.includes("structure") && drawn) drawn.redraw();
   });
   let visible = false;
   const look = () => { if (visible && state.structure) display(state, viewer, told); };
-  state.on((changed) => { if (changed.includes("structure")) look(); });
+  state.on("map", (changed) => { if (changed.includes("structure")) look(); });
   new IntersectionObserver((entries) => {
     if (!visible && entries.some((entry) => entry.isIntersecting)) { visible = true; look(); }
   }, { rootMargin: "200px" }).observe(here);
@@ -106,7 +108,7 @@ function picksSection(state, names) {
   if (!decided.length) return;
   const here = section("picks"), body = make("div");
   here.append(chooser(state, decided), body);
-  state.on((changed) => {
+  state.on("picks", (changed) => {
     if (changed.includes("generation")) body.replaceChildren(...picksOf(state));
     if (changed.includes("structure"))
       for (const line of body.querySelectorAll("tr[data-id]")) line.classList.toggle("on", line.dataset.id === state.structure);
@@ -160,20 +162,31 @@ function menu() {
     host.append(make("a", { href: `#${found.parentElement.id}` }, found.dataset.short || found.textContent));
 }
 
+// A section that cannot be drawn says so; the others are drawn all the same.
+function drawn(name, draw) {
+  try { draw(); } catch (problem) { excuse(name, problem); }
+}
+
+function excuse(name, problem) {
+  const here = section(name);
+  if (here.querySelector(".excuse")) return;
+  here.append(make("p", { class: "note excuse" }, `This part cannot be drawn: the project was recorded by another version of aldata, or a file is incomplete (${problem.message}).`));
+}
+
 function start() {
   const state = new State(), names = ROWS.slice(1).filter((row) => DATA.maps[row.name] || DATA.picks[row.name]).map((row) => row.name);
-  overview();
-  learning();
-  generations();
-  calibration(state);
-  mapSection(state, names);
-  picksSection(state, names);
-  comparison();
-  failuresSection();
-  chain();
+  drawn("overview", overview);
+  drawn("learning", learning);
+  drawn("generations", generations);
+  drawn("calibration", () => calibration(state));
+  drawn("map", () => mapSection(state, names));
+  drawn("picks", () => picksSection(state, names));
+  drawn("comparison", comparison);
+  drawn("failures", failuresSection);
+  drawn("chain", chain);
   menu();
   const first = (name) => { const found = DATA.picks[name]; return found && found.rows.length ? found.rows[0].id : (DATA.maps[name] || { id: [null] }).id.at(-1); };
-  state.on((changed) => { if (changed.includes("generation")) state.set({ structure: first(state.generation) }); });
+  state.on("map", (changed) => { if (changed.includes("generation")) state.set({ structure: first(state.generation) }); });
   const last = names[names.length - 1] || (COMPUTED.length ? COMPUTED[COMPUTED.length - 1].name : null);
   if (last) state.set({ generation: last });
   document.getElementById("footer").textContent = "One file that loads nothing. Structures are drawn by 3Dmol.js 2.5.5 (Rego and Koes, Bioinformatics 31 (2015) 1322; BSD-3-Clause).";

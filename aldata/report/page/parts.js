@@ -1,7 +1,7 @@
 "use strict";
 // Pieces of the page. Whatever comes from the project goes through textContent: it is never markup.
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const COLORS = ["var(--c0)", "var(--c1)", "var(--c2)", "var(--c3)", "var(--c4)", "var(--c5)"];
+const COLORS = ["var(--c0)", "var(--c1)", "var(--c2)", "var(--c3)", "var(--c4)", "var(--c5)", "var(--c6)", "var(--c7)"];
 
 function make(tag, options = {}, ...children) {
   const made = document.createElement(tag);

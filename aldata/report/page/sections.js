@@ -50,7 +50,7 @@ function stopping(row) {
 function learning() {
   if (!COMPUTED.length) return;
   const here = section("learning");
-  here.append(make("p", { class: "quiet" }, "Errors of each generation's model against what was paid for it. Test sets are the same frames throughout; the probe is new in every generation, and its error is the parent's, measured before anything was trained on it."));
+  here.append(make("p", { class: "quiet" }, "Errors of each generation's model against what was paid for it. Test sets are the same frames throughout. The probe is drawn at random in every generation and never trained on: all of it so far judges a generation's own model; what is new of it judges the parent's, at the parent's price, before anything else of its batch was trained on."));
   let across = "calls_total";
   const charts = make("div", { class: "grid" });
   const draw = () => charts.replaceChildren(
@@ -64,14 +64,19 @@ function learning() {
 
 function curve(title, error, label, across) {
   const unit = across === "calls_total" ? 1 : 3600;
-  const sources = [...testSets().map((set) => [set, (row) => (row.metrics.test[set] || {})[error]]), ["probe (of the parent)", (row) => row.metrics.probe[error]]];
+  const own = (row) => row.metrics, parents = (row) => (ROW.get(row.parent) || {}).metrics || { calls_total: 0, oracle_seconds_total: 0 };
+  const sources = [
+    ...testSets().map((set) => [set, (row) => (row.metrics.test[set] || {})[error], own]),
+    ["probe so far", (row) => (row.metrics.probe_so_far || {})[error], own],
+    ["new probe, by the parent", (row) => (row.metrics.probe || {})[error], parents],
+  ];
   const position = new Map(COMPUTED.map((row, k) => [row.name, k]));
   const links = COMPUTED.map((row, k) => [position.get(row.parent), k]).filter(([i]) => i !== undefined);
-  const series = sources.map(([name, value], k) => ({
+  const series = sources.map(([name, value, payer], k) => ({
     name, color: COLORS[k % COLORS.length], links, r: COMPUTED.length > 25 ? 2.5 : 4,
     points: COMPUTED.map((row) => ({
-      x: row.metrics[across] / unit, y: value(row),
-      tip: `${row.name} · ${plain(row.strategy)}\n${name}: ${number(value(row))}\n${words(row.metrics.calls_total, "call")}, ${duration(row.metrics.oracle_seconds_total)}`,
+      x: payer(row)[across] / unit, y: value(row),
+      tip: `${row.name} · ${plain(row.strategy)}\n${name}: ${number(value(row))}\n${words(payer(row).calls_total, "call")}, ${duration(payer(row).oracle_seconds_total)}`,
     })),
   })).filter((one) => one.points.some((point) => point.y !== null && point.y !== undefined));
   const made = card(title);
@@ -131,7 +136,7 @@ function calibration(state) {
   const of = (name, low, high) => ["forces", "energy"].map((what, k) => ({
     name: what === "energy" ? "energies" : what, color: COLORS[k], r: COMPUTED.length > 25 ? 3 : 4,
     points: COMPUTED.map((row, i) => {
-      const at = (part) => row.metrics.probe[`${what}_${part}`];
+      const at = (part) => (row.metrics.probe || {})[`${what}_${part}`];
       return { x: i + (k - 0.5) * 0.12, y: at(name), low: low && at(low), high: high && at(high), tip: `${row.name}, ${what}\n${number(at(name))}` + (low && at(low) !== null ? ` (${number(at(low))} to ${number(at(high))})` : "") };
     }),
   }));
@@ -140,7 +145,7 @@ function calibration(state) {
   plot(covered, { x: axis, y: { label: "share" }, guides: [{ y: 0.95, text: "0.95" }], series: of("coverage_95"), empty });
   const single = make("div", { class: "grid" });
   here.append(make("div", { class: "grid" }, squares, covered), chooser(state, COMPUTED.map((row) => row.name)), single);
-  state.on((changed) => {
+  state.on("calibration", (changed) => {
     if (!changed.includes("generation")) return;
     const row = ROW.get(state.generation);
     if (row) single.replaceChildren(reliability(row), scatter(row.name));
@@ -175,7 +180,7 @@ function scatter(name) {
 // A selection of a generation; all of them on the page show the same one.
 function chooser(state, names) {
   const select = make("select", { "aria-label": "generation", onchange: () => state.set({ generation: select.value }) }, ...names.map((name) => make("option", { value: name }, name)));
-  state.on(() => { if (names.includes(state.generation)) select.value = state.generation; });
+  state.on("overview", () => { if (names.includes(state.generation)) select.value = state.generation; });
   return make("div", { class: "row" }, make("label", { class: "quiet" }, "Generation ", select));
 }
 
