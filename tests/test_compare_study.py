@@ -127,7 +127,7 @@ def test_strategies_share_a_fixed_pool_whatever_happens_to_the_study(tmp_path: P
 
     project.ok("dvc", "exp", "remove", "study-random-2")
     text = project.ok("aldata", "compare", "show")
-    assert "farthest_point: left out, one of the pair is missing: seed 2" in text
+    assert "farthest_point: left out: seed 2 (no run of random)" in text
 
 
 def _shares_the_ledger(project: Project) -> None:

@@ -33,7 +33,7 @@ from study.systems import SYSTEMS  # noqa: E402
 from study.worlds import System, World  # noqa: E402
 
 from aldata.acquire import STRATEGIES  # noqa: E402
-from aldata.compare import Curve, calls_to_reach  # noqa: E402
+from aldata.compare import Curve, cost_to_reach  # noqa: E402
 from aldata.potentials import predict  # noqa: E402
 
 TINY = replace(
@@ -189,7 +189,7 @@ class TestTables:
         assert "| 36, 36, 36 | 1.00 (1.00 - 1.00) |" in rows[2]
         assert "| 24, 24, 24 | 0.67 (0.67 - 0.67) |" in rows[3]
         assert "| never | never |" in rows[4]
-        assert calls_to_reach(curves[3].values("forces_1200K"), 200.0) == 24
+        assert cost_to_reach(curves[3].values("forces_1200K"), 200.0) == 24
 
     def test_labels_are_paired_where_random_itself_needs_fewer(self) -> None:
         """Random that is below its own end after 24 of 36 labels is no measure of 36."""

@@ -1,19 +1,14 @@
-"""Learning curves of experiments, as git recorded them: no artifact is fetched, nothing is checked out."""
+"""Learning curves of runs, and what they can be drawn against."""
 
 from __future__ import annotations
 
 import fnmatch
-import json
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from aldata import provenance
-from aldata.artifacts.layout import record_path
-from aldata.errors import DamagedArtifact, InvalidInput
-from aldata.params import Parameters, parse
+from aldata.errors import InvalidInput
 
 VARIED = ("acquire.strategy", "random_seed")
 """What the experiments of a study may differ in."""
@@ -21,8 +16,13 @@ VARIED = ("acquire.strategy", "random_seed")
 AGAINST = {"calls": "calls", "seconds": "oracle_seconds"}
 """What a learning curve can be drawn against, and the column of it: calls, or CPU time of the oracle."""
 
+UNITS = {"calls": "calls", "seconds": "CPU s of the oracle"}
+"""The same costs in words."""
 
-NO_METRICS = ("generation", "parent", "strategy", *AGAINST.values())
+WORDS = ("generation", "parent", "strategy")
+"""Columns of a learning curve that are no numbers."""
+
+NO_METRICS = (*WORDS, *AGAINST.values())
 """Columns of a learning curve that say where a point is, not how good."""
 
 
@@ -32,7 +32,8 @@ class Curve:
 
     points : flat records of the learning curve (`evaluate.report.CURVE`): calls and oracle seconds in
     all so far, and errors of the model then. missing : generations of the lineage that it has not
-    recorded; such a curve is cut short. settings : its other parameters, by dotted name.
+    recorded; such a curve is cut short. settings : its other parameters, by dotted name. inputs : what
+    it was computed from beside them, name -> hash.
     """
 
     experiment: str
@@ -42,36 +43,16 @@ class Curve:
     points: tuple[dict[str, Any], ...]
     missing: tuple[str, ...]
     settings: dict[str, str]
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
     def values(self, metric: str, against: str = "calls") -> list[tuple[float, float]]:
-        """(cost so far, value) of every generation that reports the metric; cost as in `AGAINST`.
-
-        Raises InvalidInput when no generation knows a metric of this name.
-        """
-        if self.points and not self.knows(metric):
-            known = sorted({name for point in self.points for name in point} - {"generation"})
-            raise InvalidInput(
-                f"there is no metric '{metric}'",
-                where=f"experiment {self.experiment}",
-                expected=f"one of: {', '.join(known)}",
-            )
+        """(cost so far, value) of every generation that reports the metric; cost as in `AGAINST`."""
         pairs = [(point.get(AGAINST[against]), point.get(metric)) for point in self.points]
         return [(float(x), float(y)) for x, y in pairs if x is not None and y is not None]
 
     def knows(self, metric: str) -> bool:
         """Whether one of its generations reports the metric."""
         return any(metric in point for point in self.points)
-
-
-def experiments(root: Path, commit: str | None = None) -> list[str]:
-    """Names of the DVC experiments that start from a commit, the current one by default, in order."""
-    head = commit or provenance.head_of(root)[0]
-    if head is None:
-        return []
-    listed = provenance.git(
-        root, "for-each-ref", "--format=%(refname)", f"refs/exps/{head[:2]}/{head[2:]}/"
-    )
-    return sorted(name.rsplit("/", 1)[1] for name in (listed or "").split())
 
 
 def metrics_of(curves: Sequence[Curve], patterns: Sequence[str]) -> list[str]:
@@ -94,91 +75,17 @@ def metrics_of(curves: Sequence[Curve], patterns: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def curves_of(root: Path, names: Sequence[str], generation: str | None = None) -> list[Curve]:
-    """The curves of experiments (or any revisions) up to a generation: by default the plan's last.
-
-    Raises ProjectError for a name that git does not know, DamagedArtifact for a record that cannot be
-    read, and InvalidParameters for a generation that the experiment's plan does not have.
-    """
-    return [_curve(root, name, provenance.commit_of(root, name), generation) for name in names]
-
-
-def _curve(root: Path, name: str, commit: str, generation: str | None) -> Curve:
-    text = provenance.file_at(root, commit, Path("params.yaml"))
-    parameters = parse(text, f"params.yaml of {name}")
-    lineage = _lineage(parameters, generation)
-    points, missing = [], []
-    for ancestor in lineage:
-        point = _point(root, name, commit, ancestor)
-        if point is None:
-            missing.append(ancestor)
-        elif not missing:
-            points.append(point)
-    settings = _flat(parameters.content())
-    strategy, seed = (settings.pop(key) for key in VARIED)
-    return Curve(
-        experiment=name,
-        commit=commit,
-        strategy=strategy,
-        seed=int(seed),
-        points=tuple(points),
-        missing=tuple(missing),
-        settings=settings,
-    )
+def by_strategy(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
+    """The curves of every strategy, in order of their seeds."""
+    found: dict[str, list[Curve]] = defaultdict(list)
+    for curve in sorted(curves, key=lambda curve: (curve.strategy, curve.seed)):
+        found[curve.strategy].append(curve)
+    return dict(found)
 
 
-def _lineage(parameters: Parameters, generation: str | None) -> list[str]:
-    """The plan's generations from the first to `generation`."""
-    last = generation or next(reversed(parameters.generations), None)
-    found: list[str] = []
-    while last is not None and last != "seed":
-        found.insert(0, last)
-        last = parameters.parent_of(last)
-    return found
-
-
-def _point(root: Path, name: str, commit: str, generation: str) -> dict[str, Any] | None:
-    """The last point of a generation's recorded history; None where it was not computed."""
-    path = record_path(generation, "history")
-    text = provenance.git(root, "show", f"{commit}:./{path.as_posix()}")
-    if text is None:
-        return None
-    try:
-        found: dict[str, Any] = json.loads(text)[-1]
-        return {**found, "calls": int(found["calls"])}
-    except (ValueError, LookupError, TypeError) as problem:
-        raise DamagedArtifact(
-            f"cannot be read ({problem})",
-            where=f"{path} of {name}",
-            next_step=f"run the experiment again: dvc exp remove {name}",
-        ) from problem
-
-
-def _flat(content: Any, prefix: str = "") -> dict[str, str]:
-    """Parameters by dotted name, as text."""
-    if not isinstance(content, dict) or not content:
-        return {prefix.rstrip("."): str(content)}
-    flat: dict[str, str] = {}
-    for key, value in content.items():
-        flat |= _flat(value, f"{prefix}{key}.")
-    return flat
-
-
-@dataclass(frozen=True)
-class Unlike:
-    """A parameter that differs between experiments although no one compares it: value -> names."""
-
-    parameter: str
-    values: dict[str, list[str]]
-
-
-def unlike(curves: Sequence[Curve]) -> list[Unlike]:
-    """Parameters beside strategy and seed that are not the same in all: no fair comparison."""
-    found = []
-    for parameter in sorted({name for curve in curves for name in curve.settings}):
-        values: dict[str, list[str]] = defaultdict(list)
-        for curve in curves:
-            values[curve.settings.get(parameter, "(none)")].append(curve.experiment)
-        if len(values) > 1:
-            found.append(Unlike(parameter, dict(values)))
-    return found
+def repeated(curves: Sequence[Curve]) -> list[list[Curve]]:
+    """Runs that have strategy and random seed in common, so that none of them is the one to pair."""
+    found: dict[tuple[str, int], list[Curve]] = defaultdict(list)
+    for curve in curves:
+        found[curve.strategy, curve.seed].append(curve)
+    return [members for members in found.values() if len(members) > 1]

@@ -2,7 +2,7 @@
 
 from aldata.artifacts.residuals import errors
 from aldata.evaluate.exploration import explored
-from aldata.evaluate.names import METRICS, Metric, flatten, metric_of
+from aldata.evaluate.names import METRICS, Metric, flatten, is_error, metric_of
 from aldata.evaluate.plots import bands, parity
 from aldata.evaluate.report import Facts, extend_history, history_point, metrics, numbers
 from aldata.evaluate.settings import EvaluateSettings
@@ -20,6 +20,7 @@ __all__ = [
     "extend_history",
     "flatten",
     "history_point",
+    "is_error",
     "metric_of",
     "metrics",
     "numbers",

@@ -30,6 +30,9 @@ ERRORS: dict[str, Metric] = {
 }
 """Errors against labels, in every group."""
 
+LESS_IS_BETTER = tuple(name for name, metric in ERRORS.items() if metric.unit != "1")
+"""Those that are errors: what has a unit. The others count."""
+
 LEAK: dict[str, Metric] = {
     "near_copies": Metric(
         "1", "frames that nearly copy one that was learned from: their errors say little of others"
@@ -135,6 +138,14 @@ def flatten(metrics: Mapping[str, Any]) -> dict[str, Any]:
         else:
             flat[name] = value
     return flat
+
+
+def is_error(column: str) -> bool:
+    """Whether a column of the learning curve (`test_hot_forces_rmse_meV_per_A`) is an error.
+
+    Of others, such as shares, counts and mean z², less is not better.
+    """
+    return any(column == name or column.endswith(f"_{name}") for name in LESS_IS_BETTER)
 
 
 def metric_of(flat_name: str) -> Metric:

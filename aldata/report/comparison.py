@@ -22,9 +22,11 @@ def comparison(root: Path, commit: str | None = None) -> dict[str, Any] | None:
 
     points : (calls in all, error) of each generation. Raises as `compare.curves_of` does.
     """
-    curves = compare.curves_of(root, compare.experiments(root, commit))
-    if not curves:
+    commits = compare.experiments(root, commit)
+    if not commits:
         return None
+    read = compare.curves_of(root, commits)
+    curves = read.curves
     points = [point for curve in curves for point in curve.points]
     metric = next((m for m in METRICS if any(p.get(m) is not None for p in points)), METRICS[0])
     return {
@@ -39,8 +41,9 @@ def comparison(root: Path, commit: str | None = None) -> dict[str, Any] | None:
             }
             for curve in curves
         ],
-        "sentences": compare.sentences(
-            curves, compare.differences(curves, metric, REFERENCE), REFERENCE
-        ),
-        "warnings": compare.warnings(curves),
+        "sentences": [
+            *compare.sentences(curves, compare.differences(curves, metric, REFERENCE), REFERENCE),
+            *(f"Acted otherwise than named: {deed}" for deed in compare.doings(curves)),
+        ],
+        "warnings": compare.warnings(curves, read.unreadable),
     }

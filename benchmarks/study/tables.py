@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from aldata.acquire import STRATEGIES, AcquireSettings
-from aldata.compare import Curve, Interval, calls_to_reach, differences
+from aldata.compare import Curve, Interval, cost_to_reach, differences
 from study.rounds import RARE_ONLY, Line, read_lines
 from study.worlds import System
 
@@ -115,8 +115,8 @@ def needed(system: System, curves: Sequence[Curve]) -> str:
         for curve in curves:
             if curve.strategy == name and curve.seed in theirs:
                 target = theirs[curve.seed][-1][1]
-                own = calls_to_reach(theirs[curve.seed], target) or np.inf
-                labels.append(calls_to_reach(curve.values(key), target) or np.inf)
+                own = cost_to_reach(theirs[curve.seed], target) or np.inf
+                labels.append(cost_to_reach(curve.values(key), target) or np.inf)
                 shares.append(labels[-1] / own)
         each = ", ".join(_or_never(f"{v:.0f}", v) for v in sorted(labels))
         middle, low, high = np.median(shares), min(shares), max(shares)

@@ -30,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     run_parser.add_argument("--study", default="study", help="first part of the experiments' names")
     show = commands.add_parser("show", help="learning curves, paired differences, a verdict")
     show.add_argument("experiments", nargs="*", metavar="EXPERIMENT")
+    show.add_argument("--study", metavar="NAME", help="those of one study of the current commit")
     show.add_argument(
         "--metric",
         default=METRIC,

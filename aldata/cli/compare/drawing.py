@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aldata.compare import Curve
+from aldata.compare import UNITS, Curve
 from aldata.errors import InvalidInput
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-
-LABELS = {"calls": "oracle calls", "seconds": "CPU time of the oracle (s)"}
 
 
 def draw(curves: Sequence[Curve], metrics: Sequence[str], against: str, path: Path) -> None:
@@ -47,7 +44,7 @@ def _panel(axes: Axes, curves: Sequence[Curve], metric: str, against: str) -> No
         if whole:
             calls, errors = np.mean(whole, axis=0).T
             axes.plot(calls, errors, "o-", color=color, label=f"{strategy} ({len(whole)} seeds)")
-    axes.set(xlabel=LABELS[against], ylabel=metric)
+    axes.set(xlabel=UNITS[against], ylabel=metric)
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
