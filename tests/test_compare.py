@@ -72,7 +72,7 @@ def test_a_missing_seed_is_named_and_left_out() -> None:
     runs = [curve("random", s, [2.0]) for s in (1, 2, 3)]
     runs += [curve("permuted", s, [2.0 + s]) for s in (2, 3, 4)]
     (found,) = differences(runs, METRIC, "random")
-    assert found.missing == (1, 4)
+    assert found.missing == {1: "no run of permuted", 4: "no run of random"}
     assert found.interval is not None
     assert found.interval.seeds == 2
     assert "from 2 seeds: at least 3 are needed" in verdict(found)
@@ -110,7 +110,8 @@ def test_the_interval_follows_what_is_skewed() -> None:
     ],
 )
 def test_a_verdict_says_no_more_than_the_interval(interval: Interval | None, words: str) -> None:
-    text = verdict(Difference("max_variance", "random", interval, {}, ()))
+    text = verdict(Difference("max_variance", "random", interval, {1: 76, 2: 80.0}, {}))
+    assert ("at 76 to 80 calls" in text) == (interval is not None)
     assert words in text
     assert ("better" in text) == (interval is not None and (interval.high or 0) < 0)
 

@@ -105,6 +105,8 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     monkeypatch.chdir(tmp_path)
     study = Study(tmp_path)
     study.git("init", "-q")
+    study.git("config", "core.fsync", "none")
+    study.git("config", "gc.auto", "0")
     (tmp_path / ".dvc").mkdir()
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     (tmp_path / "params.yaml").write_text(TEMPLATE.read_text())
@@ -218,17 +220,17 @@ def test_several_test_sets_stand_side_by_side(
     hot, largest = "test_hot_forces_rmse_meV_per_A", "test_hot_forces_max_meV_per_A"
     for seed in (1, 2, 3):
         same = {"acquire.strategy": "random", "random_seed": seed}
-        recorded(f"r{seed}", [300.0, 100.0], others={hot: 2.0, largest: 9.0}, **same)
+        recorded(f"r{seed}", [300.0, 200.0, 150.0, 100.0], others={hot: 2.0, largest: 9.0}, **same)
         same |= {"acquire.strategy": "farthest_point"}
         further = {hot: 1.0} if seed > 1 else {}
-        recorded(f"f{seed}", [300.0, 101.0 - 2 * (seed - 2)], others=further, **same)
+        recorded(f"f{seed}", [300.0, 200.0, 150.0, 102.0 - seed], others=further, **same)
     picture = tmp_path / "curves.png"
     assert main(["compare", "show", "--metric", "test_*", "--plot", str(picture)]) == 0
     text = capsys.readouterr().out
     table = [line.split() for line in text.splitlines() if line.startswith("random ")]
     assert table[:2] == [
         ["random", "g000", "20", "3", "300", "600", "2700"],
-        ["random", "g001", "40", "3", "100", "200", "900"],
+        ["random", "g001", "40", "3", "200", "400", "1800"],
     ]
     assert "(2)" in next(line for line in text.splitlines() if line.startswith("farthest_point"))
     for metric in (METRIC, hot, largest):
@@ -251,13 +253,10 @@ def test_an_experiment_that_was_removed_is_missing_by_name(
     for seed in (1, 2, 3, 4):
         for name in ("random", "permuted"):
             values = {"acquire.strategy": name, "random_seed": seed}
-            recorded(f"s-{name}-{seed}", [300.0, 100.0 + seed], **values)
-    listed = subprocess.run(
-        ["git", "for-each-ref", "--format=%(refname)", "refs/exps/"],
-        check=True, capture_output=True, text=True,
-    ).stdout.split()  # fmt: skip
+            recorded(f"s-{name}-{seed}", [300.0, 200.0, 150.0, 100.0 + seed], **values)
+    listed = recorded.git("for-each-ref", "--format=%(refname)", "refs/exps/").split()
     (gone,) = [name for name in listed if name.endswith("/s-random-2")]
-    subprocess.run(["git", "update-ref", "-d", gone], check=True)
+    recorded.git("update-ref", "-d", gone)
     assert main(["compare", "show"]) == 0
     text = capsys.readouterr().out
     assert "permuted: left out: seed 2 (no run of random)" in text
