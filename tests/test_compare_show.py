@@ -339,3 +339,124 @@ def test_a_run_that_was_cut_short_is_not_compared_earlier(recorded: Study, capsy
     assert set(document["differences"][0]["missing"]) == {"3", "4", "5"}
     text = shown(capsys, "--generation", "g000")
     assert "no difference that 5 seeds can show: error +0 % against random at 20 calls" in text
+
+
+def test_what_is_no_error_gets_no_verdict(recorded: Study, capsys: Capture) -> None:
+    share = "explore_stable_share"
+    for seed in (1, 2, 3):
+        recorded.pair(seed, [3.0, 2.0, 1.0, 0.9], [1.0, 0.5, 0.2, 0.0], others={share: 1.0})
+    text = shown(capsys, "--metric", share)
+    assert text.count("g003") == 2
+    assert "Not an error: less is not better, so no verdict." in text
+    assert "max_variance is" not in text
+    document = json.loads(shown(capsys, "--metric", share, "--json"))
+    assert (document["is_error"], document["differences"], document["reached"]) == (False, [], [])
+    assert "is not an error" in refused(capsys, "--metric", share, "--target", "0.5")
+    text = shown(capsys)
+    assert "max_variance: no pair of runs with random, nothing can be said" in text
+    assert "left out: seed 1 (errors of 0 and 0.9 have no ratio)" in text
+    for target in ("0", "-1", "nan"):
+        assert "no error stays below" in refused(capsys, "--target", target)
+
+
+def test_the_calls_to_a_target_are_a_ratio_in_both_outputs(
+    recorded: Study, capsys: Capture
+) -> None:
+    for seed, end in ((1, 100.0), (2, 120.0), (3, 80.0)):
+        recorded.pair(seed, [300.0, 200.0, 150.0, end], [300.0, end, end / 2, end / 3])
+    text = shown(capsys)
+    assert "calls until the error stays below random's last with the same seed" in text
+    rows = [line.split() for line in text.splitlines() if "3 of 3" in line]
+    assert rows[0] == ["random", "3", "of", "3", "-", "80,", "80,", "80"]
+    assert rows[1] == [
+        "max_variance",
+        "3",
+        "of",
+        "3",
+        "0.50",
+        "(0.50",
+        "to",
+        "0.50)",
+        "40,",
+        "40,",
+        "40",
+    ]
+    document = json.loads(shown(capsys, "--json"))
+    assert document["target"] is None
+    by_name = {run["experiment"]: run for run in document["experiments"]}
+    found = by_name["study-max_variance-2"]
+    assert (found["target"], found["calls_to_reach"]) == (120.0, 40.0)
+    assert [one["strategy"] for one in document["reached"]] == ["random", "max_variance"]
+    assert document["reached"][1]["ratios"] == {"1": 0.5, "2": 0.5, "3": 0.5}
+    rows = [line.split() for line in shown(capsys, "--target", "100").splitlines()]
+    assert ["random", "2", "of", "3", "-", "80,", "not", "reached,", "74.29"] in rows
+
+
+def test_who_acted_is_told(recorded: Study, capsys: Capture) -> None:
+    never = dict.fromkeys(GENERATIONS, "farthest_point")
+    for strategy, acts in (
+        ("farthest_point", {}),
+        ("max_variance", never),
+        ("information_gain", {"g000": "farthest_point"}),
+    ):
+        values = {"acquire.strategy": strategy, "random_seed": 1}
+        recorded(strategy, [4.0, 3.0, 2.0, 1.0], acts=acts, **values)
+    text = shown(capsys, "--reference", "farthest_point")
+    assert (
+        "information_gain (farthest_point in g000), "
+        "max_variance (farthest_point in g000, g001, g002, g003)" in text
+    )
+    assert text.count("ACTED ALIKE") == 1
+    assert "ACTED ALIKE: farthest_point and max_variance did the same" in text
+    assert "information_gain and" not in text
+    document = json.loads(shown(capsys, "--json", "--reference", "farthest_point"))
+    assert "ACTED ALIKE" in document["warnings"][0]
+    assert {
+        "strategy": "information_gain", "generation": "g000", "instead": "farthest_point",
+        "seeds": [1], "of": 1,
+    } in document["acted"]  # fmt: skip
+    assert "ACTED ALIKE" in shown(capsys, "--reference", "farthest_point", "--generation", "g000")
+
+
+def test_files_that_differ_are_not_alike(recorded: Study, capsys: Capture) -> None:
+    """Of experiments of two commits: by the hashes that `dvc.lock` has there."""
+    same = {"structures": "1" * 32, "test_sets": "2" * 32}
+    values = {"acquire.strategy": "random", "random_seed": 1}
+    recorded("before", [4.0, 3.0, 2.0, 1.0], inputs=same, **values)
+    recorded("cut", [4.0], **values | {"random_seed": 3})
+    old = recorded.head
+    recorded.begin("later")
+    values["random_seed"] = 2
+    recorded("same", [4.0, 3.0, 2.0, 1.0], inputs=same, **values)
+    recorded("other", [4.0, 3.0, 2.0, 1.0], inputs=same | {"test_sets": "3" * 32}, **values)
+    cut = recorded.git("rev-parse", f"refs/exps/{old[:2]}/{old[2:]}/cut")
+    assert "NOT ALIKE" not in shown(capsys, "before", "same", cut)
+    text = shown(capsys, "before", "other")
+    assert "NOT ALIKE" in text
+    assert f"files of test_sets: {'2' * 12} (1); {'3' * 12} (1)" in text
+    assert "files of structures" not in text
+    recorded.write("generations/seed/record/theory.json", '{"sha256": "1"}')
+    recorded("theory", [4.0, 3.0, 2.0, 1.0], inputs=same, **values)
+    recorded.write("generations/seed/record/theory.json", '{"sha256": "2"}')
+    values["random_seed"] = 3
+    recorded("theory2", [4.0, 3.0, 2.0, 1.0], inputs=same, **values)
+    assert "level of theory: " in shown(capsys, "theory", "theory2")
+
+
+def test_an_experiment_that_cannot_be_read_is_named(recorded: Study, capsys: Capture) -> None:
+    for seed in (1, 2, 3):
+        recorded.pair(seed, [4.0, 3.0, 2.0, 1.0], [4.0, 3.0, 2.0, 0.5])
+    recorded.write("generations/g000/record/history.json", '[{"calls": 3, "x": "many"}]')
+    recorded.keep("broken")
+    recorded.write("params.yaml", "random_seed: 1\nexplore: {replicas: 3}\n")
+    recorded.keep("ancient")
+    text = shown(capsys)
+    assert "max_variance is better: error -50 %" in text
+    assert "LEFT OUT, cannot be read: broken: cannot be read (could not convert" in text
+    assert "LEFT OUT, cannot be read: ancient: " in text
+    assert len(json.loads(shown(capsys, "--json"))["warnings"]) == 2
+    compared = comparison(recorded.root)
+    assert compared is not None
+    assert len(compared["curves"]) == 6
+    assert compared["warnings"][0].startswith("LEFT OUT, cannot be read: ancient")
+    assert "history.json of broken" in refused(capsys, "broken")

@@ -184,13 +184,14 @@ class _Compared:
 
 
 def _ratio(one: compare.Reached) -> str:
-    """The mean ratio with its interval where all seeds have one, else the median."""
+    """The mean ratio with its interval where all seeds have one, else the median; of how many seeds."""
     found = one.interval
+    of = "" if len(one.ratios) == len(one.costs) else f", {len(one.ratios)} seeds"
     if found is None:
-        return "-" if one.median is None else f"{one.median:.2f} (median)"
+        return "-" if one.median is None else f"{one.median:.2f} (median{of})"
     if found.low is None or found.high is None:
-        return f"{1 + found.mean:.2f}"
-    return f"{1 + found.mean:.2f} ({1 + found.low:.2f} to {1 + found.high:.2f})"
+        return f"{1 + found.mean:.2f}{of}"
+    return f"{1 + found.mean:.2f} ({1 + found.low:.2f} to {1 + found.high:.2f}{of})"
 
 
 def _acted(curves: Sequence[Curve]) -> list[str]:
