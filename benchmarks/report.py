@@ -4,7 +4,7 @@
 
 The project is generated: stores of random frames in a plan of `aldata init`, and the documents that the
 page is made of. The browser is Chromium, if there is one: from the start of the navigation until all charts
-are drawn, the best of three.
+are drawn, the best of three. Ends with 1 if the page is larger than 20 MB, or shown after more than 3 s.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from made_lineages import manifest_of, random_frames
 from projects import entry_of
 
 ATOMS = 24
+MOST_MB, MOST_SECONDS = 20.0, 3.0
+"""What a page may be at most, at the default size."""
 MAPPED = 1000
 """Frames of a pool, and of a training set, that the stage `acquire` puts on a map."""
 
@@ -144,11 +146,16 @@ def main() -> None:
         document = report.gathered(root)
         page.write_text(report.page(document), encoding="utf-8")
         print(f"gathered and written in {time.perf_counter() - began:.1f} s")
-        print(f"size: {page.stat().st_size / 1e6:.1f} MB")
+        size = page.stat().st_size / 1e6
+        print(f"size: {size:.1f} MB, at most {MOST_MB:g} are allowed")
         print("\n".join(document["notes"]))
+        wall = 0.0
         if browser.program():
             wall, cpu = shown(page, Path(folder))
-            print(f"shown after {wall:.2f} s; its main thread is busy for {cpu:.2f} s")
+            print(f"shown after {wall:.2f} s, at most {MOST_SECONDS:g} are allowed; "
+                  f"its main thread is busy for {cpu:.2f} s")  # fmt: skip
+    if size > MOST_MB or wall > MOST_SECONDS:
+        sys.exit("over the limit")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import html.parser
 import json
+import re
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from projects import Project
 
 import aldata
 from aldata import report
+from aldata.acquire import STRATEGIES
 from aldata.cli.main import main
 from aldata.report.budget import Budget, shares, thinned
 
@@ -107,6 +110,49 @@ def test_every_newest_model_has_its_chain(found: dict[str, Any]) -> None:
     assert [link["generation"] for link in chains["g001b"]["chain"]] == ["seed", "g000", "g001b"]
     assert chains["g001b"]["tainted"] == 1  # it goes on from weights that knew the retracted call
     assert chains["g001"]["missing"] == []
+
+
+SEEN = {
+    "normal": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+                   [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+                     [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+                   [0.004733, 0.691367, 0.303900]],
+}  # fmt: skip
+"""Linear RGB as others see it: Machado et al., IEEE TVCG 15 (2009) 1291, severity 1."""
+
+
+def linear(color: str) -> Any:
+    part = np.array([int(color[k : k + 2], 16) for k in (1, 3, 5)]) / 255
+    return np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
+
+
+def cielab(rgb: Any) -> Any:
+    white = np.array([0.95047, 1.0, 1.08883])
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    share = np.array(to_xyz) @ np.clip(rgb, 0, 1) / white
+    x, y, z = np.where(share > 0.008856, np.cbrt(share), 7.787 * share + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_there_is_a_colour_per_strategy_and_everyone_can_tell_them_apart() -> None:
+    style = (Path(report.__file__).parent / "page" / "style.css").read_text()
+    scripts = (Path(report.__file__).parent / "page" / "parts.js").read_text()
+    used = re.findall(r'"var\((--c\d)\)"', scripts)
+    assert len(used) >= len(STRATEGIES)
+    for block in re.findall(r":root \{(.*?)\}", style, flags=re.DOTALL):
+        values = dict(re.findall(r"(--\w+): (#\w{6});", block))
+        colors = [values[name] for name in used]
+        card = linear(values["--card"]) @ [0.2126, 0.7152, 0.0722]
+        for color in colors:
+            low, high = sorted([card, linear(color) @ [0.2126, 0.7152, 0.0722]])
+            assert (high + 0.05) / (low + 0.05) > 3, f"{color} on {values['--card']}"
+        for kind, matrix in SEEN.items():
+            places = [cielab(matrix @ linear(color)) for color in colors]
+            for (a, p), (b, q) in combinations(zip(colors, places, strict=True), 2):
+                assert np.linalg.norm(p - q) > 20, f"{a} and {b} are alike: {kind}"
 
 
 def test_experiments_are_compared(found: dict[str, Any]) -> None:
