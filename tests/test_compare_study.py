@@ -23,7 +23,8 @@ from ase.io import write
 from projects import Project, made
 
 from aldata import digest
-from aldata.cli.compare import running
+from aldata.cli.compare import runner as runners
+from aldata.cli.compare.copies import COPIES, claimed
 from aldata.compare import Planned, planned
 from aldata.ledger import Ledger
 
@@ -104,6 +105,7 @@ def test_strategies_share_a_fixed_pool_whatever_happens_to_the_study(tmp_path: P
     while children_of(project.root) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert children_of(project.root) == []
+    _leaves_nothing_behind_at_ctrl_c(project)
     before = project.ended_calls()
 
     both = [started(project, jobs=1) for _ in range(2)]
@@ -115,6 +117,7 @@ def test_strategies_share_a_fixed_pool_whatever_happens_to_the_study(tmp_path: P
     assert sorted(done) == sorted(set(done)), "an experiment is run by one of them"
     assert set(project.ok("dvc", "exp", "list", "--name-only").split()) >= NAMES
     assert set(before) <= set(project.ended_calls())
+    assert _copies(project) == [], "neither of what was killed nor of what has ended"
     _shares_the_ledger(project)
 
     assert "4 experiments, 4 of them there already" in project.ok("aldata", *STUDY)
@@ -128,6 +131,34 @@ def test_strategies_share_a_fixed_pool_whatever_happens_to_the_study(tmp_path: P
     project.ok("dvc", "exp", "remove", "study-random-2")
     text = project.ok("aldata", "compare", "show")
     assert "farthest_point: left out: seed 2 (no run of random)" in text
+
+
+def _copies(project: Project) -> list[Path]:
+    """Copies of the workspace that DVC has made and nobody has removed."""
+    return list((project.root / COPIES).glob("tmp*"))
+
+
+def _leaves_nothing_behind_at_ctrl_c(project: Project) -> None:
+    """An interruption in the middle of a stage, after a kill: stage, DVC and study end by themselves."""
+    assert _copies(project), "of the experiments that were killed"
+    study = started(project, jobs=1)
+    assert study.stdout is not None
+    for line in study.stdout:
+        if line.endswith(": started\n"):
+            break
+    log = project.root / ".aldata" / "compare" / line.replace(": started\n", ".log")
+    deadline = time.monotonic() + 300
+    while "Running stage" not in log.read_text() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    study.send_signal(signal.SIGINT)
+    study.communicate(timeout=120)
+    assert study.returncode == 130
+    assert (
+        "stopped; what ended is kept" in log.read_text() or "failed to reproduce" in log.read_text()
+    )
+    assert _copies(project) == []
+    assert children_of(project.root) == []
+    assert project.ok("git", "status", "--porcelain", "--untracked-files=no") == ""
 
 
 def _shares_the_ledger(project: Project) -> None:
@@ -164,9 +195,9 @@ def _reference(project: Project, path: str) -> str:
 def test_an_experiment_that_dvc_has_no_time_for_is_started_again_for_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience: float, kept: bool
 ) -> None:
-    monkeypatch.setattr(running, "PATIENCE", patience)
+    monkeypatch.setattr(runners, "PATIENCE", patience)
     (item,) = planned("study", ["random"], 1, 1)
-    runner = running.Runner(tmp_path, 1, [])
+    runner = runners.Runner(tmp_path, 1, [])
     for _ in range(20):
         one = refused(runner, item)
         runner.active.append(one)
@@ -175,12 +206,13 @@ def test_an_experiment_that_dvc_has_no_time_for_is_started_again_for_a_while(
     assert runner.failed == [item.name] * 20 * (not kept)
 
 
-def refused(runner: running.Runner, item: Planned) -> running.Running:
+def refused(runner: runners.Runner, item: Planned) -> runners.Running:
     """An experiment that ended because another command held the repository."""
-    text = f"import sys; sys.exit('ERROR: {running.BUSY}')"
+    text = f"import sys; sys.exit('ERROR: {runners.BUSY}')"
     log = runner.folder / f"{item.name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen([sys.executable, "-c", text], stderr=output)
     process.wait()
-    lock = log.with_suffix(".lock").open("w")
-    return running.Running(item, process, log, lock, time.monotonic())
+    claim = claimed(log.with_suffix(".lock"))
+    assert claim is not None
+    return runners.Running(item, process, log, claim, time.monotonic())

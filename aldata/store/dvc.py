@@ -4,11 +4,15 @@ After every stage DVC reads and writes the whole file through a YAML parser that
 stage at fifty generations, most of what one more generation costs there. Here the other stages' text
 stays as it is, and only the stage's own is made, by DVC's serializer: the file has the same bytes.
 It is replaced in one step, so that a killed run leaves the old one or the new one.
+
+With `--claim N` before DVC's own arguments, the paths of the temporary folders that DVC makes are written
+into the open file N, see `note_folders`.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -66,11 +70,29 @@ def dump_stages(dump_all: Callable[..., None]) -> Callable[..., None]:
     return dump
 
 
+def note_folders(claim: int) -> None:
+    """From now on every temporary folder of this process is named in the open file before it is made.
+
+    A process that is killed cannot remove its folders; the file tells which they were. Its lock, if it has
+    one, is held until this process ends: its children do not get the file.
+    """
+    os.set_inheritable(claim, False)
+
+    def note(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "tempfile.mkdtemp" and not os.path.lexists(str(arguments[0])):
+            os.write(claim, os.fsencode(f"{arguments[0]}\n"))
+
+    sys.addaudithook(note)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run DVC with these arguments; returns its exit code."""
     from dvc import dvcfile
     from dvc.cli import main as dvc
 
+    if arguments[:1] == ["--claim"]:
+        note_folders(int(arguments[1]))
+        arguments = arguments[2:]
     dump_all = getattr(dvcfile.Lockfile, "dump_stages", None)
     if dump_all is not None:  # older versions of DVC have another door: they write as they do
         dvcfile.Lockfile.dump_stages = dump_stages(dump_all)
