@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
 import sys
@@ -46,6 +47,24 @@ def test_status_prints_a_table(metal: Project) -> None:
     text = metal.ok("aldata", "status")
     assert re.search(r"g001\s+g000\s+information_gain_diversity\s+\d", text)
     assert "mlflow ui" in text
+
+
+def test_status_while_dvc_is_at_work_says_so(metal: Project) -> None:
+    """The lock is one of DVC's own, held by a process that lives."""
+    holder = {"pid": os.getpid(), "cmd": "dvc repro"}
+    held = {"read": {}, "write": {str(metal.path("g001", "labels")): holder}}
+    path = metal.root / ".dvc" / "tmp" / "rwlock"
+    path.write_text(json.dumps(held))
+    try:
+        text = metal.ok("aldata", "status")
+        assert "Another DVC command is at work here" in text
+        assert re.search(r"g001\s+g000\s+information_gain_diversity\s+\d", text)
+        assert metal.status()["busy"] is True
+        refused = metal.run("aldata", "advance")
+        assert "wait until it has ended" in refused.stderr
+    finally:
+        path.unlink()
+    assert metal.status()["busy"] is False
 
 
 def test_labels_are_periodic_with_stress(metal: Project) -> None:

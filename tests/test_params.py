@@ -161,3 +161,13 @@ def test_a_committee_of_one_is_refused_before_any_work(file: Path, where: str) -
     for method in ("last_layer", "shallow", "dropout"):
         params.set_values(file, {"uncertainty.method": method})
         params.load(file)
+
+
+def test_what_a_file_cannot_answer_is_refused_before_any_work(file: Path) -> None:
+    params.set_values(file, {"oracle.name": "replay"})
+    with pytest.raises(InvalidParameters, match="seed.test: a replay has no labels") as caught:
+        params.load(file)
+    assert "for what molecular_dynamics finds" in str(caught.value)
+    pool = [{"name": "imported", "file": "pools/pool.xyz", "sha256": "5f3a91c04e77"}]
+    params.set_values(file, {"seed.test": None, "explore.samplers": pool})
+    params.load(file)

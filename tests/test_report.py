@@ -283,3 +283,7 @@ def test_the_command_writes_one_file_or_nothing(
     assert "nothing" in capsys.readouterr().err
     assert main(["report", "-o", str(tmp_path / "no" / "page.html")]) == 1
     assert "a folder that is there" in capsys.readouterr().err
+    assert main(["report", "-o", str(tmp_path)]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [target]
+    assert not list(tmp_path.parent.glob(f".{tmp_path.name}.*"))

@@ -90,8 +90,19 @@ def repro(folder: Path, **extra: str) -> int:
     ).returncode
 
 
+class Busy(ProjectError):
+    """Another DVC command is at work on the same files."""
+
+
+BUSY = ("it is being blocked by", "Unable to acquire lock")
+"""What DVC says then: it holds files, or the whole repository."""
+
+
 def quiet(arguments: list[str], folder: Path) -> str:
-    """Run a program in `folder` and return what it printed. Raises ProjectError when it fails."""
+    """Run a program in `folder` and return what it printed.
+
+    Raises ProjectError when it fails, Busy when that is because another DVC command is at work.
+    """
     done = subprocess.run(
         [program(arguments[0]), *arguments[1:]],
         cwd=folder,
@@ -100,9 +111,16 @@ def quiet(arguments: list[str], folder: Path) -> str:
         text=True,
         check=False,
     )
+    said = (done.stderr or done.stdout).strip()
+    if done.returncode != 0 and any(words in said for words in BUSY):
+        raise Busy(
+            "another DVC command is at work here",
+            where=str(folder),
+            next_step="wait until it has ended, and try again",
+        )
     if done.returncode != 0:
         raise ProjectError(
-            f"'{' '.join(arguments)}' failed: {(done.stderr or done.stdout).strip()}",
+            f"'{' '.join(arguments)}' failed: {said}",
             where=str(folder),
         )
     return done.stdout

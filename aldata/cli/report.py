@@ -37,17 +37,10 @@ def run(options: argparse.Namespace) -> int:
 def _write(path: Path, text: str) -> None:
     """Write the file whole or not at all. Raises InvalidInput where that cannot be done."""
     try:
-        with tempfile.NamedTemporaryFile(
-            "w",
-            encoding="utf-8",
-            newline="\n",
-            dir=path.parent,
-            prefix=f".{path.name}.",
-            delete=False,
-        ) as stream:
-            stream.write(text)
-        Path(stream.name).chmod(0o644)
-        Path(stream.name).replace(path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as beside:
+            part = Path(beside) / "page"
+            part.write_text(text, encoding="utf-8", newline="\n")
+            part.replace(path)
     except OSError as problem:
         raise InvalidInput(
             f"cannot be written: {problem.strerror or problem}",

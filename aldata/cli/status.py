@@ -13,7 +13,7 @@ from aldata.artifacts.layout import SEED, path_of
 from aldata.audit.retractions import tainted
 from aldata.audit.versions import WORKSPACE
 from aldata.cli.advance import sentence
-from aldata.cli.project import Project
+from aldata.cli.project import Busy, Project
 from aldata.cli.staleness import Forecast, forecasts
 from aldata.cli.verdicts import verdicts
 from aldata.evaluate import flatten
@@ -47,6 +47,8 @@ Next:
   dvc exp run -S acquire.strategy=farthest_point    the same tree with another strategy
   dvc exp show                                      compare them"""
 
+AT_WORK = "  Another DVC command is at work here: what is stale, and what it costs, is known when it has ended."
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `aldata status`."""
@@ -57,13 +59,16 @@ def run(options: argparse.Namespace) -> int:
     """Print the table or the JSON document."""
     project = Project.here()
     parameters = params.load(project.params)
-    ahead = forecasts(project, parameters)
+    try:
+        ahead, busy = forecasts(project, parameters), False
+    except Busy:
+        ahead, busy = [], True
     rows = [generation_row(project, parameters, name, ahead) for name in parameters.in_order()]
     taint = _taint(project)
     for row in rows:
         row["tainted"] = taint.get(row["name"], 0)
     if options.json:
-        print(json.dumps({"seed": seed_row(project), "generations": rows}, indent=1))
+        print(json.dumps({"seed": seed_row(project), "generations": rows, "busy": busy}, indent=1))
         return 0
     print(_table(project, rows))
     for row in (seed_row(project), *rows):
@@ -77,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
         )
     for item in ahead:
         print("  " + sentence(item))
-    print(NEXT if not ahead else "Next:\n  dvc repro")
+    print(AT_WORK if busy else "Next:\n  dvc repro" if ahead else NEXT)
     return 0
 
 

@@ -117,6 +117,28 @@ class Parameters(Record):
             raise ValueError("; ".join(problems))
         return self
 
+    @model_validator(mode="after")
+    def _a_file_can_answer(self) -> Self:
+        """A replay has labels for the frames of its file alone: said now, not after a trajectory."""
+        if self.oracle.name != "replay":
+            return self
+        problems = []
+        if self.seed.test is not None:
+            problems.append(
+                "seed.test: a replay has no labels for a trajectory of its own (seed.test: null, and "
+                "labelled files under evaluate.test_sets)"
+            )
+        if any("samplers" not in plan.explore for plan in self.generations.values()):
+            strange = [s.name for s in self.explore.samplers if s.name != "imported"]
+            if strange:
+                problems.append(
+                    f"explore.samplers: a replay has no labels for what {', '.join(strange)} finds "
+                    "(the one sampler: imported, with the replayed file)"
+                )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
     def _problems_of(self, name: str) -> list[str]:
         if not _NAME.fullmatch(name) or name == SEED:
             return [
