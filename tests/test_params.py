@@ -165,7 +165,7 @@ def test_a_committee_of_one_is_refused_before_any_work(file: Path, where: str) -
 
 def test_what_a_file_cannot_answer_is_refused_before_any_work(file: Path) -> None:
     params.set_values(file, {"oracle.name": "replay"})
-    with pytest.raises(InvalidParameters, match="seed.test: a replay has no labels") as caught:
+    with pytest.raises(InvalidParameters, match="a replay has no labels for a traj") as caught:
         params.load(file)
     assert "for what molecular_dynamics finds" in str(caught.value)
     pool = [{"name": "imported", "file": "pools/pool.xyz", "sha256": "5f3a91c04e77"}]
