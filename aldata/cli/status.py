@@ -47,7 +47,7 @@ Next:
   dvc exp run -S acquire.strategy=farthest_point    the same tree with another strategy
   dvc exp show                                      compare them"""
 
-AT_WORK = "  Another DVC command is at work here: what is stale, and what it costs, is known when it has ended."
+AT_WORK = "  Another DVC command is at work here: what is stale is known when it has ended."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
