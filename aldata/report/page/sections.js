@@ -50,7 +50,7 @@ function stopping(row) {
 function learning() {
   if (!COMPUTED.length) return;
   const here = section("learning");
-  here.append(make("p", { class: "quiet" }, "Errors of each generation's model against what was paid for it. Test sets are the same frames throughout. The probe is drawn at random in every generation and never trained on: all of it so far judges a generation's own model; what is new of it judges the parent's, at the parent's price, before anything else of its batch was trained on."));
+  here.append(make("p", { class: "quiet" }, "Errors of each generation's model against what was paid for it. Test sets are the same frames throughout. The probe is drawn at random in every generation and never trained on: all of it so far judges a generation's own model; what is new of it judges the parent's model, at the parent's price, before its batch was trained on."));
   let across = "calls_total";
   const charts = make("div", { class: "grid" });
   const draw = () => charts.replaceChildren(
