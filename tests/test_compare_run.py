@@ -15,10 +15,14 @@ from pathlib import Path
 import psutil
 import pytest
 from ase.build import molecule
-from projects import Project, made
+from projects import Project, entry_of, made
 
+from aldata import params
 from aldata.cli.compare.copies import COPIES, sweep
+from aldata.cli.compare.cost import cost_of
 from aldata.cli.compare.runner import FOLDER
+from aldata.cli.project import Project as ProjectHere
+from aldata.compare import planned
 
 WAITING = """\
 stages:
@@ -184,3 +188,50 @@ def test_copies_of_a_killed_study_go_and_those_of_others_stay(project: Project) 
     assert "git is on no branch, as a killed experiment can leave it" in text
     assert f"rm -r {COPIES / forsaken.name}\n" in text
     assert copies(project) == {forsaken}
+
+
+def refused(project: Project, *options: str) -> str:
+    """What `aldata compare run` says when it refuses: one error, before anything is written."""
+    done = project.run("aldata", "compare", "run", *options)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert not (project.root / FOLDER).exists()
+    return done.stderr
+
+
+def test_a_generation_with_a_strategy_of_its_own_is_refused(project: Project) -> None:
+    entry = {**entry_of("g000"), "acquire": {"strategy": "max_variance"}}
+    project.set({"generations": {"g000": entry_of("seed"), "g001": entry}})
+    project.commit("a schedule")
+    text = refused(project, "--strategies", "random,farthest_point")
+    assert "would keep it in all runs: g001 (max_variance)" in text
+    assert "take `strategy` out of these entries" in text
+
+
+def test_what_cannot_be_started_is_refused_before_anything_is_written(project: Project) -> None:
+    assert "at least one seed" in refused(project, "--strategies", "random", "--seeds", "0")
+    assert "1000000 experiments" in refused(project, "--strategies", "random", "--seeds", "1000000")
+    assert "there is no strategy bald" in refused(project, "--strategies", "random,bald")
+    name = ("--study", "a/b <script>")
+    assert "cannot be the name" in refused(project, "--strategies", "random", *name)
+    project.set({"random_seed": 2**31 - 1})
+    text = refused(project, "--strategies", "random", "--seeds", "1")
+    assert "tracked files differ" in text
+    project.commit("the last seed")
+    assert "seeds below 2147483648" in refused(project, "--strategies", "random", "--seeds", "2")
+    (project.root / ".aldata").write_text("no folder")
+    text = refused(project, "--strategies", "random", "--seeds", "1")
+    assert "cannot be written" in text
+
+
+def test_the_announced_cost_is_what_a_run_asks_for(metal: Project) -> None:
+    parameters = params.load(metal.root / "params.yaml")
+    base = parameters.random_seed
+    one = cost_of(ProjectHere(metal.root), parameters, planned("study", ["random"], 1, base))
+    assert one.calls == len(metal.ended_calls()), "this very run was made"
+    assert (one.batches, one.tests, one.atoms, one.pool) == (16, 6, 2, None)
+    plan = planned("study", ["random", "farthest_point"], 3, base)
+    many = cost_of(ProjectHere(metal.root), parameters, plan)
+    assert (many.batches, many.tests, many.atoms) == (6 * 16, 3 * 6, 2)
+    assert many.seconds is not None
+    assert f"about {many.calls * many.seconds:.0f} CPU s" in str(many)

@@ -95,9 +95,12 @@ def test_strategies_share_a_fixed_pool_whatever_happens_to_the_study(tmp_path: P
     project = fixed_pool(tmp_path)
     study = started(project, jobs=2)
     assert study.stdout is not None
+    said = ""
     for line in study.stdout:
+        said += line
         if "done after" in line:
             break
+    assert "At most 25 new calls (24 of a fixed pool of 24 frames, 1 of isolated atoms)" in said
     study.send_signal(signal.SIGKILL)
     study.wait()
     study.stdout.close()
@@ -166,6 +169,7 @@ def _shares_the_ledger(project: Project) -> None:
     asked = {name: _asked(project, name) for name in NAMES}
     union = set().union(*asked.values())
     assert set(project.ended_calls()) == union
+    assert len(union) <= 25, "what the study announced"
     frames = {name: calls - set.intersection(*asked.values()) for name, calls in asked.items()}
     assert len(union) < sum(map(len, asked.values())), "what two ask for is paid for once"
     assert len(set(map(frozenset, frames.values()))) > 1

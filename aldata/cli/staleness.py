@@ -44,7 +44,7 @@ def forecasts(project: Project, parameters: Parameters) -> list[Forecast]:
     """The seed and every generation that `dvc repro` would run, again or not; parents first."""
     changed = _changed_stages(project.root)
     recorded = provenance.recorded_generations(project.root)
-    cost = _mean_cost(project)
+    cost = mean_cost(project)
     first: dict[str, str] = {}
     for generation in parameters.in_order():
         own = [verb for verb in STAGES if f"{verb}@{generation}" in changed]
@@ -59,7 +59,7 @@ def forecasts(project: Project, parameters: Parameters) -> list[Forecast]:
         _forecast(
             generation,
             stage,
-            _most_calls(project.root, parameters, generation),
+            most_calls(project.root, parameters, generation),
             recorded,
             cost,
             changed,
@@ -85,8 +85,8 @@ def _has_other_noise(project: Project, generation: str) -> bool:
 
 def forecast_of_new(project: Project, parameters: Parameters, generation: str) -> Forecast:
     """What a generation that was just added to the plan will cost, without asking DVC again."""
-    calls = _most_calls(project.root, parameters, generation)
-    cost = _mean_cost(project)
+    calls = most_calls(project.root, parameters, generation)
+    cost = mean_cost(project)
     return Forecast(
         generation=generation,
         computed=False,
@@ -97,13 +97,13 @@ def forecast_of_new(project: Project, parameters: Parameters, generation: str) -
     )
 
 
-def _most_calls(root: Path, parameters: Parameters, generation: str) -> int:
+def most_calls(root: Path, parameters: Parameters, generation: str) -> int:
     """The batch; with fallbacks, all of it failing at each, and as many isolated atoms at most."""
     acquire = parameters.settings_of("acquire", generation)
     label = parameters.settings_of("label", generation)
     batch = acquire.batch if isinstance(acquire, AcquireSettings) else 0
     fallbacks = len(label.fallbacks) if isinstance(label, LabelSettings) else 0
-    elements = _elements(root, parameters) if fallbacks else 0
+    elements = elements_of(root, parameters) if fallbacks else 0
     return batch + fallbacks * (batch + elements)
 
 
@@ -112,7 +112,7 @@ def _forecast_of_seed(
 ) -> Forecast:
     """The generated test set, and an isolated atom for every element that there may be."""
     test = parameters.seed.test
-    calls = (test.frames if test else 0) + _elements(project.root, parameters)
+    calls = (test.frames if test else 0) + elements_of(project.root, parameters)
     return Forecast(
         generation=SEED,
         computed=(project.root / path_of(SEED, "theory")).exists(),
@@ -123,7 +123,7 @@ def _forecast_of_seed(
     )
 
 
-def _elements(root: Path, parameters: Parameters) -> int:
+def elements_of(root: Path, parameters: Parameters) -> int:
     """Number of elements in the files that the seed reads. Raises InvalidInput."""
     seed = parameters.seed
     numbers = set(read_geometries(root / seed.structures, seed.index).numbers.tolist())
@@ -153,7 +153,7 @@ def _forecast(
     )
 
 
-def _mean_cost(project: Project) -> float | None:
+def mean_cost(project: Project) -> float | None:
     """CPU seconds per call at the project's level of theory; None before the first call."""
     path = project.root / path_of(SEED, "theory")
     if not path.exists():

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 
 from aldata.errors import InvalidInput
 
-NAME = re.compile(r"[a-z][a-z0-9_]*")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+MOST = 10_000
+"""Experiments that a study may have: more are a slip of the keyboard."""
+
+SEEDS = 2**31
+"""Random seeds are below it, see `Parameters.random_seed`."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ def planned(study: str, strategies: Sequence[str], seeds: int, first_seed: int) 
     """The experiments of a study, seed by seed, so that what is interrupted is still paired.
 
     Raises InvalidInput for a study's name that git cannot take, for a strategy that does not exist or is
-    named twice, and for less than one seed.
+    named twice, and for less than one seed or far too many.
     """
     from aldata.acquire import STRATEGIES
 
@@ -38,7 +44,7 @@ def planned(study: str, strategies: Sequence[str], seeds: int, first_seed: int) 
         raise InvalidInput(
             f"'{study}' cannot be the name of a study",
             where="--study",
-            expected="lower-case letters, digits and underscores, a letter first",
+            expected="lower-case letters, digits and underscores, a letter first, 64 at most",
         )
     unknown = [name for name in strategies if name not in STRATEGIES]
     if unknown or len(set(strategies)) != len(strategies) or not strategies:
@@ -48,7 +54,13 @@ def planned(study: str, strategies: Sequence[str], seeds: int, first_seed: int) 
             expected=f"some of: {', '.join(STRATEGIES)}",
         )
     if seeds < 1:
-        raise InvalidInput("a study has at least one seed", where="--seeds")
+        raise InvalidInput("a study has at least one seed", where="--seeds", expected="5, say")
+    if seeds * len(strategies) > MOST or first_seed + seeds > SEEDS:
+        raise InvalidInput(
+            f"{seeds} seeds from {first_seed} on are {seeds * len(strategies)} experiments",
+            where="--seeds",
+            expected=f"at most {MOST} experiments, and seeds below {SEEDS}",
+        )
     return [
         Planned(f"{study}-{strategy}-{seed}", strategy, seed)
         for seed in range(first_seed, first_seed + seeds)

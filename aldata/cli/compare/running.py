@@ -10,11 +10,11 @@ from pathlib import Path
 
 from aldata import compare, params, provenance
 from aldata.cli.compare.copies import COPIES, sweep
+from aldata.cli.compare.cost import cost_of
 from aldata.cli.compare.runner import FOLDER, Runner
 from aldata.cli.project import Project
-from aldata.cli.staleness import forecast_of_new
 from aldata.compare import Planned
-from aldata.errors import InvalidInput, ProjectError
+from aldata.errors import InvalidInput, InvalidParameters, ProjectError
 
 
 def run(options: argparse.Namespace) -> int:
@@ -22,23 +22,40 @@ def run(options: argparse.Namespace) -> int:
     project = Project.here()
     parameters = params.load(project.params)
     if options.jobs < 1:
-        raise InvalidInput("at least one experiment runs at a time", where="--jobs")
+        raise InvalidInput(
+            "at least one experiment runs at a time", where="--jobs", expected="1 or more"
+        )
     strategies = [name for name in options.strategies.split(",") if name]
     plan = compare.planned(options.study, strategies, options.seeds, parameters.random_seed)
+    _refuse_own_strategies(parameters)
     _refuse_changes(project)
     there = set(compare.experiments(project.root))
     todo = [item for item in plan if item.name not in there]
     print(f"{len(plan)} experiments, {len(plan) - len(todo)} of them there already.", flush=True)
     if todo:
-        print(_expected(project, parameters, todo), flush=True)
-    runner = Runner(project.root, options.jobs, todo)
-    _clear(project.root)
-    _end_like_ctrl_c()
-    failed = runner.run()
+        print(cost_of(project, parameters, todo), flush=True)
+    failed = _carried_out(project.root, options.jobs, todo)
     for name in failed:
         print(f"{name} failed: {FOLDER / f'{name}.log'} says why", file=sys.stderr)
     print(f"Next:\n  aldata compare {'run ...  (goes on)' if failed else 'show'}")
     return 1 if failed else 0
+
+
+def _carried_out(root: Path, jobs: int, todo: Sequence[Planned]) -> list[str]:
+    """Run the experiments; names of those that failed. Raises ProjectError where nothing can be written."""
+    try:
+        runner = Runner(root, jobs, todo)
+        _clear(root)
+        _end_like_ctrl_c()
+        return runner.run()
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        raise ProjectError(
+            f"cannot be written: {problem.strerror or problem}",
+            where=str(problem.filename or root / FOLDER),
+            next_step="free disk space or make the folder writable; the same command goes on",
+        ) from None
 
 
 def _end_like_ctrl_c() -> None:
@@ -68,6 +85,21 @@ def _clear(root: Path) -> None:
         )
 
 
+def _refuse_own_strategies(parameters: params.Parameters) -> None:
+    """A generation whose strategy the plan names would keep it in all runs, and they would not differ."""
+    plan = parameters.generations.items()
+    own = {name: entry.acquire["strategy"] for name, entry in plan if "strategy" in entry.acquire}
+    if own:
+        listed = ", ".join(f"{name} ({strategy})" for name, strategy in own.items())
+        raise InvalidParameters(
+            f"these generations have a strategy of their own and would keep it in all runs: {listed}",
+            where="params.yaml: generations.*.acquire.strategy",
+            expected="generations that follow acquire.strategy, which is what a study varies",
+            next_step="take `strategy` out of these entries and commit; to compare schedules, start "
+            "`dvc exp run --temp --name NAME -S ...` yourself, then aldata compare show NAME ...",
+        )
+
+
 def _refuse_changes(project: Project) -> None:
     """Experiments of a study start from one commit: changes that are not in it would differ."""
     head, changed = provenance.head_of(project.root)
@@ -84,15 +116,3 @@ def _refuse_changes(project: Project) -> None:
             "git is on no branch, as a killed experiment can leave it: git checkout BRANCH",
             file=sys.stderr,
         )
-
-
-def _expected(project: Project, parameters: params.Parameters, todo: Sequence[Planned]) -> str:
-    """What the experiments may cost: the ledger shares what two of them ask for."""
-    ahead = [forecast_of_new(project, parameters, name) for name in parameters.generations]
-    calls = len(todo) * sum(item.new_calls_at_most for item in ahead)
-    seconds = [item.oracle_seconds for item in ahead if item.oracle_seconds is not None]
-    cost = f", about {len(todo) * sum(seconds):.0f} CPU s" if seconds else ""
-    seeds = len({item.seed for item in todo} - {parameters.random_seed})
-    test = parameters.seed.test.frames if parameters.seed.test else 0
-    more = f", and {test} for the test set of each of {seeds} new seeds" if test and seeds else ""
-    return f"At most {calls} new calls{cost}{more}; what the ledger holds is not asked for again."
