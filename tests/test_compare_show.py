@@ -307,19 +307,22 @@ def test_two_runs_of_a_strategy_and_seed_are_not_paired(recorded: Study, capsys:
                 recorded(f"{study}-{strategy}-{seed}", [300.0, 200.0, 150.0, end], **values)
     text = refused(capsys)
     assert "a-max_variance-1 and b-max_variance-1; a-max_variance-2 and" in text
-    assert "aldata compare show --study a or aldata compare show --study b" in text
+    assert "aldata compare show EXPERIMENT ... or --study a or --study b" in text
     assert "max_variance: no difference" in shown(capsys, "--study", "a")
     assert "max_variance is better: error -80 %" in shown(capsys, "--study", "b")
     assert "one of: a, b" in refused(capsys, "--study", "c")
     assert refused(capsys, "a-random-1", "--study", "a")
-    mixed = ["a-random-1", "b-random-1", "a-random-2", "a-max_variance-1", "a-max_variance-2"]
-    assert "(the names of those that are meant)" not in refused(capsys, *mixed)
     compared = comparison(recorded.root)
     assert compared is not None
     (nothing, left_out) = compared["sentences"]
     assert nothing == "max_variance: no pair of runs with random, nothing can be said"
     both = "a-max_variance-1 and b-max_variance-1 have the same strategy and seed"
     assert f"seed 1 ({both}; a-random-1 and b-random-1 have the same" in left_out
+    values = {"acquire.strategy": "random", "random_seed": 1, "train.steps": 900}
+    recorded("loud-mind", [300.0, 200.0, 150.0, 10.0], **values)
+    text = refused(capsys, "loud-mind", "a-random-1", "a-max_variance-1")
+    assert "loud-mind and a-random-1" in text
+    assert text.rstrip().endswith("EXPERIMENT ... or --study a")
 
 
 def test_a_run_that_was_cut_short_is_not_compared_earlier(recorded: Study, capsys: Capture) -> None:

@@ -5,7 +5,7 @@ from aldata.compare.likeness import Acted, Unlike, acted, acted_alike, unlike
 from aldata.compare.reaching import Reached, reached
 from aldata.compare.reading import Read, curves_of, experiments, named
 from aldata.compare.statistics import Difference, Interval, cost_to_reach, differences, error_at
-from aldata.compare.study import Planned, planned
+from aldata.compare.study import Planned, planned, study_of
 from aldata.compare.verdicts import amount, doings, sentences, verdict, warnings
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "reached",
     "repeated",
     "sentences",
+    "study_of",
     "unlike",
     "verdict",
     "warnings",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from aldata.errors import InvalidInput
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+EXPERIMENT = re.compile(rf"({NAME.pattern})-{NAME.pattern}-[0-9]+")
 
 MOST = 10_000
 """Experiments that a study may have: more are a slip of the keyboard."""
@@ -66,3 +67,9 @@ def planned(study: str, strategies: Sequence[str], seeds: int, first_seed: int) 
         for seed in range(first_seed, first_seed + seeds)
         for strategy in strategies
     ]
+
+
+def study_of(experiment: str) -> str | None:
+    """The study of an experiment that is called `STUDY-STRATEGY-SEED`; None for other names."""
+    found = EXPERIMENT.fullmatch(experiment)
+    return found[1] if found else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -61,34 +61,35 @@ def _chosen(root: Path, options: argparse.Namespace) -> dict[str, str]:
         )
     if options.study is None:
         return here
-    found = {name: commit for name, commit in here.items() if _study_of(name) == options.study}
+    found = {
+        name: commit for name, commit in here.items() if compare.study_of(name) == options.study
+    }
     if not found:
         raise InvalidInput(
             f"no experiment of the current commit is of a study '{options.study}'",
             where="--study",
-            expected=f"one of: {', '.join(sorted({_study_of(name) for name in here}))}",
+            expected=f"one of: {', '.join(_studies(here)) or '(there is none)'}",
         )
     return found
-
-
-def _study_of(name: str) -> str:
-    """The study of an experiment called `STUDY-STRATEGY-SEED`."""
-    return name.split("-")[0]
 
 
 def _refuse_repeated(curves: Sequence[Curve]) -> None:
     """Runs of the same strategy and seed: which one is meant, only the user knows."""
     several = [[curve.experiment for curve in members] for members in compare.repeated(curves)]
     if several:
-        studies = sorted({_study_of(name) for names in several for name in names})
+        studies = _studies(curve.experiment for curve in curves)
         raise InvalidInput(
             "these experiments have the same strategy and random seed: "
             + "; ".join(" and ".join(names) for names in several),
             expected="one run of each strategy and seed, to be compared seed by seed",
-            next_step=" or ".join(f"aldata compare show --study {study}" for study in studies)
-            if len(studies) > 1
-            else "aldata compare show EXPERIMENT ...  (the names of those that are meant)",
+            next_step=" or ".join(
+                ["aldata compare show EXPERIMENT ...", *(f"--study {study}" for study in studies)]
+            ),
         )
+
+
+def _studies(names: Iterable[str]) -> list[str]:
+    return sorted({study for name in names if (study := compare.study_of(name))})
 
 
 def _check_target(options: argparse.Namespace, metrics: Sequence[str]) -> None:
