@@ -261,6 +261,11 @@ def test_a_test_set_that_was_learned_from_is_named(
     assert tests["mine"]["near_copies"] == 2
     assert tests["generated"]["near_copies"] == 0
     metrics, _ = _numbers(project, "g001")
+    before = project.path("g001", "metrics").read_bytes()
+    (project.root / "mlflow.db").write_bytes(b"no database" * 1000)
+    said = project.ok(sys.executable, "-m", "pipelines.evaluate", "g001")
+    assert "MLflow has no numbers of g001" in said
+    assert project.path("g001", "metrics").read_bytes() == before
     assert metrics["test_mine_forces_rmse_meV_per_A"] == tests["mine"]["forces_rmse_meV_per_A"]
     text = project.ok("aldata", "status")
     assert "test set 'mine': 2 of 4 frames nearly copy frames that were learned from" in text

@@ -123,6 +123,14 @@ class TestEvaluations:
         assert run.data.tags["aldata.dataset"] == DATASET
         assert (run.info.run_name, run.info.status) == ("g001", "FINISHED")
 
+    def test_a_damaged_store_is_a_warning_that_says_how_to_repeat(self, tmp_path: Path) -> None:
+        (tmp_path / "mlflow.db").write_bytes(b"no database" * 1000)
+        context = Context(tmp_path, DATASET)
+        with pytest.warns(UserWarning, match=r"no numbers.*--force --single-item evaluate@g001"):
+            found = track_evaluation("g001", "c" * 64, {"calls": 1.0}, self.TOLD, context)
+        assert found == []
+
+    @pytest.mark.slow  # MLflow waits for a lock for 20 s
     def test_a_locked_store_is_a_warning_that_says_how_to_repeat(self, tmp_path: Path) -> None:
         context = Context(tmp_path, DATASET)
         self.told(context, "g001", "c" * 64, calls=20.0)

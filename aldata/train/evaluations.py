@@ -1,6 +1,6 @@
 """What an evaluation found, in the run of its generation: the same numbers as in `history.json`.
 
-As in `tracking`: nothing waits for MLflow, and nothing fails with it.
+As in `tracking`: nothing fails with MLflow, and nothing is lost with it.
 """
 
 from __future__ import annotations
