@@ -18,9 +18,11 @@ from ase.build import molecule
 from projects import Project, entry_of, made
 
 from aldata import params
+from aldata.cli.compare import running
 from aldata.cli.compare.copies import COPIES, sweep
 from aldata.cli.compare.cost import cost_of
 from aldata.cli.compare.runner import FOLDER
+from aldata.cli.main import main
 from aldata.cli.project import Project as ProjectHere
 from aldata.compare import planned
 
@@ -235,3 +237,13 @@ def test_the_announced_cost_is_what_a_run_asks_for(metal: Project) -> None:
     assert (many.batches, many.tests, many.atoms) == (6 * 16, 3 * 6, 2)
     assert many.seconds is not None
     assert f"about {many.calls * many.seconds:.0f} CPU s" in str(many)
+
+
+def test_a_full_disk_is_refused(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(running, "MINIMUM_FREE_BYTES", 1 << 80)
+    monkeypatch.chdir(project.root)
+    assert main(["compare", "run", "--strategies", "random"]) == 1
+    assert "MB are free" in capsys.readouterr().err
+    assert not (project.root / FOLDER).exists()

@@ -49,8 +49,9 @@ def planned(study: str, strategies: Sequence[str], seeds: int, first_seed: int) 
         )
     unknown = [name for name in strategies if name not in STRATEGIES]
     if unknown or len(set(strategies)) != len(strategies) or not strategies:
+        problem = "name each strategy once" if strategies else "name at least one strategy"
         raise InvalidInput(
-            f"there is no strategy {', '.join(unknown)}" if unknown else "name each strategy once",
+            f"there is no strategy {', '.join(unknown)}" if unknown else problem,
             where="--strategies",
             expected=f"some of: {', '.join(STRATEGIES)}",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from aldata.cli.compare.runner import FOLDER, Runner
 from aldata.cli.project import Project
 from aldata.compare import Planned
 from aldata.errors import InvalidInput, InvalidParameters, ProjectError
+from aldata.ledger import MINIMUM_FREE_BYTES
 
 
 def run(options: argparse.Namespace) -> int:
@@ -29,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
     plan = compare.planned(options.study, strategies, options.seeds, parameters.random_seed)
     _refuse_own_strategies(parameters)
     _refuse_changes(project)
+    _refuse_full_disk(project.root)
     there = set(compare.experiments(project.root))
     todo = [item for item in plan if item.name not in there]
     print(f"{len(plan)} experiments, {len(plan) - len(todo)} of them there already.", flush=True)
@@ -100,6 +103,18 @@ def _refuse_own_strategies(parameters: params.Parameters) -> None:
         )
 
 
+def _refuse_full_disk(root: Path) -> None:
+    """On a full disk every experiment would fail, and could not even say why."""
+    free = shutil.disk_usage(root).free
+    if free < MINIMUM_FREE_BYTES:
+        raise ProjectError(
+            f"{free / 1e6:.0f} MB are free",
+            where=str(root),
+            expected=f"{MINIMUM_FREE_BYTES / 1e6:.0f} MB at least, without which no call is started",
+            next_step="free disk space; the same command goes on",
+        )
+
+
 def _refuse_changes(project: Project) -> None:
     """Experiments of a study start from one commit: changes that are not in it would differ."""
     head, changed = provenance.head_of(project.root)
@@ -109,7 +124,9 @@ def _refuse_changes(project: Project) -> None:
             + ("tracked files differ from it" if head else "there is none"),
             where=str(project.root),
             next_step='git add . && git commit -m "start of the study"'
-            + (", or, if a killed study left them: git checkout -f BRANCH" if head else ""),
+            + (
+                "  (git diff: has a killed study left its settings in params.yaml?)" if head else ""
+            ),
         )
     if provenance.git(project.root, "symbolic-ref", "--quiet", "HEAD") is None:
         print(
