@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from ase import Atoms
 from ase.build import molecule
 from ase.calculators.emt import EMT
@@ -40,25 +41,33 @@ def labelled(count: int, seed: int) -> list[Atoms]:
     return frames
 
 
-def test_the_recipe_makes_a_plan_on_a_fixed_pool(tmp_path: Path) -> None:
-    pool = labelled(100, 0)
-    write(tmp_path / "labelled.xyz", pool)
-    write(tmp_path / "held.xyz", labelled(5, 1000))
-    setting_up, studying = RECIPE.split("aldata compare run", 1)
-    script = "set -e\n" + setting_up
-    here = Project(tmp_path)
-    text = here.ok("bash", "-c", script)
-    assert re.search(r"g003 .*planned", text)
-    for command in ("aldata compare run" + studying).strip().splitlines():
-        parser().parse_args(command.split()[1:])
+SETTING_UP, STUDYING = RECIPE.split("aldata compare run", 1)
 
-    project = Project(tmp_path / "replayed")
+
+def set_up(folder: Path) -> tuple[Project, list[Atoms], str]:
+    """The project of the recipe on a pool of 100 frames, and what its commands print."""
+    pool = labelled(100, 0)
+    write(folder / "labelled.xyz", pool)
+    write(folder / "held.xyz", labelled(5, 1000))
+    text = Project(folder).ok("bash", "-c", "set -e\n" + SETTING_UP)
+    return Project(folder / "replayed"), pool, text
+
+
+def test_the_recipe_makes_a_plan_on_a_fixed_pool(tmp_path: Path) -> None:
+    project, _, text = set_up(tmp_path)
+    assert re.search(r"g003 .*planned", text)
     plan = params.load(project.root / "params.yaml")
     assert plan.oracle.settings["isolated_energies"] == ISOLATED
     assert project.ok("git", "status", "--porcelain") == ""
-    strategies = re.search(r"--strategies (\S+)", studying)[1].split(",")
+    for command in ("aldata compare run" + STUDYING).strip().splitlines():
+        parser().parse_args(command.split()[1:])
+    strategies = re.search(r"--strategies (\S+)", STUDYING)[1].split(",")
     assert {run.strategy for run in planned("study", strategies, 5, 1)} == set(strategies)
 
+
+@pytest.mark.slow
+def test_the_null_draws_from_the_whole_pool_before_there_is_a_model(tmp_path: Path) -> None:
+    project, pool, _ = set_up(tmp_path)
     project.set({"acquire.strategy": "permuted"})
     project.ok("dvc", "repro", "acquire@g000")
     found = project.read(Candidates, "g000")
@@ -66,5 +75,5 @@ def test_the_recipe_makes_a_plan_on_a_fixed_pool(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.positions[:9], pool[0].positions, atol=1e-6)
     assert len(project.ended_calls()) == 3, "the isolated atoms, as stated"
     selection = project.read(Selection, "g000")
-    assert selection.attributes["strategy"] == "permuted", "the null is none in g000"
+    assert selection.attributes["strategy"] == "permuted"
     assert "uniformly" in selection.attributes["reasons"][1]
