@@ -87,7 +87,9 @@ def begun(project: Project) -> set[Path]:
     return {copy for copy in copies(project) if (copy / "begun").exists()}
 
 
-def started(project: Project, *options: str) -> subprocess.Popen[str]:
+def started(
+    project: Project, *options: str, first: Callable[[], None] | None = None
+) -> subprocess.Popen[str]:
     command = ["aldata", "compare", "run", "--strategies", "random", *options]
     return subprocess.Popen(
         command,
@@ -96,6 +98,7 @@ def started(project: Project, *options: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=first,
     )
 
 
@@ -127,10 +130,23 @@ def is_as_before(project: Project) -> bool:
     return branch.returncode == 0 and status == ""
 
 
-def test_ctrl_c_leaves_nothing_behind(project: Project) -> None:
-    study = started(project, "--seeds", "3", "--jobs", "2")
+def ignore_sigint() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@pytest.mark.parametrize(
+    ("number", "first"),
+    [
+        pytest.param(signal.SIGINT, None, id="ctrl-c"),
+        pytest.param(signal.SIGTERM, ignore_sigint, id="kill, of a shell's background job"),
+    ],
+)
+def test_an_interruption_leaves_nothing_behind(
+    project: Project, number: signal.Signals, first: Callable[[], None] | None
+) -> None:
+    study = started(project, "--seeds", "3", "--jobs", "2", first=first)
     wait_for(lambda: len(begun(project)) == 2)
-    study.send_signal(signal.SIGINT)
+    study.send_signal(number)
     text = study.communicate(timeout=120)[0]
     assert study.returncode == 130, text
     assert "ending the experiments that run" in text

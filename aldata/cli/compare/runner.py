@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -77,6 +77,21 @@ class Running:
         if not self.has_ended:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, number)
+
+
+def _prepared() -> Callable[[], None]:
+    """What an experiment's process does first: end with its parent, and hear SIGINT.
+
+    What a script starts in the background (`aldata compare run ... &`) ignores SIGINT, and so would DVC.
+    """
+    end_with_parent = killed_with_parent()
+
+    def prepare() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if end_with_parent is not None:
+            end_with_parent()
+
+    return prepare
 
 
 class Runner:
@@ -157,7 +172,7 @@ class Runner:
                 stderr=subprocess.STDOUT,
                 pass_fds=[number],
                 process_group=0,
-                preexec_fn=killed_with_parent(),
+                preexec_fn=_prepared(),
             )
         return Running(item, process, log, claim, time.monotonic())
 
