@@ -19,7 +19,7 @@ from projects import Project, entry_of, made
 
 from aldata import params
 from aldata.cli.compare import running
-from aldata.cli.compare.copies import COPIES, sweep
+from aldata.cli.compare.copies import COPIES, LIST, claimed, forget, sweep
 from aldata.cli.compare.cost import cost_of
 from aldata.cli.compare.runner import FOLDER
 from aldata.cli.main import main
@@ -215,6 +215,30 @@ def refused(project: Project, *options: str) -> str:
     assert "Traceback" not in done.stderr
     assert not (project.root / FOLDER).exists()
     return done.stderr
+
+
+def test_what_a_kill_left_on_the_list_of_dvc_is_not_run(project: Project) -> None:
+    """DVC's own queue puts experiments where one that is killed before its copy is made stays."""
+    for name in ("study-random-1", "mine"):
+        project.ok("dvc", "exp", "run", "--queue", "--name", name, "-S", "random_seed=7")
+    queued = project.ok("git", "rev-parse", "refs/exps/celery/stash").strip()
+    log = project.ok("git", "log", "-g", "--format=%H %gs", "refs/exps/celery/stash")
+    for line in reversed(log.splitlines()):
+        commit, _, words = line.partition(" ")
+        project.ok("git", "update-ref", "--create-reflog", "-m", words, LIST, commit)
+    assert project.ok("git", "rev-parse", LIST).strip() == queued
+    folder = project.root / FOLDER
+    folder.mkdir(parents=True)
+    claim = claimed(folder / "study-random-1.lock")
+    assert claim is not None
+    with claim:
+        assert forget(project.root, folder) == []  # a process of it lives
+    assert forget(project.root, folder) == ["study-random-1"]
+    left = project.ok("git", "log", "-g", "--format=%gs", LIST)
+    assert "mine" in left
+    assert "study" not in left
+    assert forget(project.root, folder, ["mine"]) == ["mine"]
+    assert project.run("git", "rev-parse", "--verify", LIST).returncode != 0
 
 
 def test_a_generation_with_a_strategy_of_its_own_is_refused(project: Project) -> None:

@@ -15,7 +15,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,29 @@ def note_folders(claim: int) -> None:
             os.write(claim, os.fsencode(f"{arguments[0]}\n"))
 
     sys.addaudithook(note)
+
+
+def unqueue(root: Path, names: Collection[str]) -> list[str]:
+    """Take experiments off DVC's list of those to run next; the names that were on it.
+
+    DVC puts an experiment on the list and takes it off when it has its copy. One that was killed in
+    between stays, and the next `dvc exp run`, of whatever experiment, runs it as well. While another DVC
+    command holds the list nothing is taken off.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.lock import LockError
+    from dvc.repo import Repo
+    from dvc.repo.experiments.refs import WORKSPACE_STASH
+    from dvc.repo.experiments.utils import get_exp_rwlock
+
+    try:
+        with Repo(str(root)) as repo, get_exp_rwlock(repo, writes=["workspace", WORKSPACE_STASH]):
+            stash = repo.experiments.tempdir_queue.stash
+            found = [entry for entry in stash.stash_revs.values() if entry.name in names]
+            stash.remove_revs(found)
+    except (LockError, DvcException):
+        return []
+    return sorted({str(entry.name) for entry in found})
 
 
 def main(arguments: Sequence[str]) -> int:

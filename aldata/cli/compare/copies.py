@@ -1,4 +1,4 @@
-"""The copies of the workspace in which DVC runs experiments: those that a study's end left are removed.
+"""What DVC leaves of killed experiments, copies of the workspace above all: those of a study are removed.
 
 `dvc exp run --temp` removes its copy when it ends, unless it is killed. DVC keeps no account of who works
 in which copy. Here every experiment has a file, its claim, which its processes hold locked (`flock`) for
@@ -12,13 +12,18 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from aldata import provenance
+
 COPIES = Path(".dvc", "tmp", "exps", "standalone")
 """Where DVC makes the copies of `dvc exp run --temp`: folders called tmp..."""
+
+LIST = "refs/exps/stash"
+"""Where DVC keeps an experiment until it has made its copy."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,25 @@ def sweep(root: Path, folder: Path) -> Leftovers:
         kept += left
     others = [copy for copy in there if copy not in {*removed, *kept, *in_use, *busy}]
     return Leftovers(removed, kept, others)
+
+
+def forget(root: Path, folder: Path, names: Collection[str] | None = None) -> list[str]:
+    """Take experiments of which no process lives off DVC's list of those to run next; their names.
+
+    names : those that are known not to live; by default all whose claim in `folder` nobody holds.
+    """
+    if provenance.git(root, "rev-parse", "--verify", "--quiet", LIST) is None:
+        return []
+    from aldata.store.dvc import unqueue
+
+    with contextlib.ExitStack() as held:
+        free = list(names or ())
+        for path in sorted(folder.glob("*.lock")) if names is None else ():
+            claim = claimed(path)
+            if claim is not None:
+                held.enter_context(claim)
+                free.append(path.stem)
+        return unqueue(root, free)
 
 
 def _copies_in(root: Path, claim: IO[str]) -> list[Path]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from aldata import compare
-from aldata.cli.compare.copies import claimed, cleared
+from aldata.cli.compare.copies import claimed, cleared, forget
 from aldata.cli.project import environment
 from aldata.compare import Planned
 from aldata.execution import killed_with_parent
@@ -137,6 +137,8 @@ class Runner:
             for one in self.active:
                 one.signal(signal.SIGKILL)
                 one.process.wait()
+            forget(self.root, self.folder, [one.item.name for one in self.active])
+            for one in self.active:
                 with one.claim:
                     cleared(self.root, one.claim)
 

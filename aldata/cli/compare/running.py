@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aldata import compare, params, provenance
-from aldata.cli.compare.copies import COPIES, sweep
+from aldata.cli.compare.copies import COPIES, forget, sweep
 from aldata.cli.compare.cost import cost_of
 from aldata.cli.compare.runner import FOLDER, Runner
 from aldata.cli.project import Project
@@ -70,6 +70,8 @@ def _end_like_ctrl_c() -> None:
 
 def _clear(root: Path) -> None:
     """Remove the copies of the workspace that killed studies have left; say of others where they are."""
+    for name in forget(root, root / FOLDER):
+        print(f"{name}: taken off DVC's list of experiments to run, where a kill has left it")
     found = sweep(root, root / FOLDER)
     if found.removed:
         print(f"Removed {len(found.removed)} copies of the workspace that a killed study left.")
