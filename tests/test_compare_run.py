@@ -254,6 +254,12 @@ def test_what_cannot_be_started_is_refused_before_anything_is_written(project: P
     assert "at least one seed" in refused(project, "--strategies", "random", "--seeds", "0")
     assert "1000000 experiments" in refused(project, "--strategies", "random", "--seeds", "1000000")
     assert "there is no strategy bald" in refused(project, "--strategies", "random,bald")
+    assert "there is no strategy bald" in refused(project, "--strategies", " random , bald")
+    pool = project.root / "pools" / "my pool.xyz"
+    pool.write_text("0\n\n")
+    text = refused(project, "--strategies", "random", "--seeds", "1")
+    assert "not in git, so no experiment would have them: pools/my pool.xyz" in text
+    pool.unlink()
     name = ("--study", "a/b <script>")
     assert "cannot be the name" in refused(project, "--strategies", "random", *name)
     project.set({"random_seed": 2**31 - 1})

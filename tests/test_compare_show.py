@@ -358,6 +358,8 @@ def test_what_is_no_error_gets_no_verdict(recorded: Study, capsys: Capture) -> N
     text = shown(capsys)
     assert "max_variance: no pair of runs with random, nothing can be said" in text
     assert "left out: seed 1 (errors of 0 and 0.9 have no ratio)" in text
+    assert "the seed has no model" in refused(capsys, "--generation", "seed")
+    assert "a folder that is there" in refused(capsys, "--plot", "no/curves.png")
     for target in ("0", "-1", "nan"):
         assert "no error stays below" in refused(capsys, "--target", target)
 

@@ -18,7 +18,7 @@ from typing import Any
 from aldata import digest, provenance
 from aldata.artifacts.layout import SEED, record_path
 from aldata.compare.curves import VARIED, WORDS, Curve
-from aldata.errors import AldataError, DamagedArtifact
+from aldata.errors import AldataError, DamagedArtifact, InvalidInput
 from aldata.params import Parameters, parse
 
 STAGE = re.compile(r"^  ([\w@.-]+):\n", flags=re.MULTILINE)
@@ -110,6 +110,8 @@ def _curve(root: Path, name: str, commit: str, generation: str | None) -> Curve:
 
 def _lineage(parameters: Parameters, generation: str | None) -> list[str]:
     """The plan's generations from the first to `generation`."""
+    if generation == SEED:
+        raise InvalidInput("the seed has no model, and so no error", where="--generation seed")
     last = generation or next(reversed(parameters.generations), None)
     found: list[str] = []
     while last is not None and last != SEED:

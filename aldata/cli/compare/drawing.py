@@ -22,6 +22,10 @@ def draw(curves: Sequence[Curve], metrics: Sequence[str], against: str, path: Pa
     """
     from matplotlib.figure import Figure
 
+    if not path.parent.is_dir():
+        raise InvalidInput(
+            "cannot be drawn", where=str(path), expected="a file in a folder that is there"
+        )
     figure = Figure(figsize=(6.4, 4.0 * len(metrics)), layout="constrained")
     for place, metric in enumerate(metrics):
         _panel(figure.add_subplot(len(metrics), 1, place + 1), curves, metric, against)

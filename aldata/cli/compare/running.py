@@ -18,6 +18,9 @@ from aldata.compare import Planned
 from aldata.errors import InvalidInput, InvalidParameters, ProjectError
 from aldata.ledger import MINIMUM_FREE_BYTES
 
+INPUTS = ("structures", "test_sets", "pools")
+"""Folders of the user's files that stages read."""
+
 
 def run(options: argparse.Namespace) -> int:
     """Start what is missing, wait for it, and say how to look at it. Returns 1 when one failed."""
@@ -27,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
         raise InvalidInput(
             "at least one experiment runs at a time", where="--jobs", expected="1 or more"
         )
-    strategies = [name for name in options.strategies.split(",") if name]
+    strategies = [name.strip() for name in options.strategies.split(",") if name.strip()]
     plan = compare.planned(options.study, strategies, options.seeds, parameters.random_seed)
     _refuse_own_strategies(parameters)
     _refuse_changes(project)
@@ -129,6 +132,13 @@ def _refuse_changes(project: Project) -> None:
             + (
                 "  (git diff: has a killed study left its settings in params.yaml?)" if head else ""
             ),
+        )
+    listed = provenance.git(project.root, "ls-files", "--others", "--exclude-standard", *INPUTS)
+    if listed:
+        raise ProjectError(
+            f"these files are not in git, so no experiment would have them: {', '.join(listed.splitlines())}",
+            where=str(project.root),
+            next_step=f'git add {" ".join(INPUTS)} && git commit -m "start of the study"',
         )
     if provenance.git(project.root, "symbolic-ref", "--quiet", "HEAD") is None:
         print(

@@ -74,6 +74,8 @@ function ticks(axis, place, wanted) {
   return found;
 }
 
+function axisLabel(axis) { return axis.log ? `${axis.label}, log scale` : axis.label; }
+
 function plot(host, spec) {
   const figure = document.createElement("figure");
   host.append(figure);
@@ -134,8 +136,8 @@ function axes(svg, spec, x, y, frame) {
     last = x(value);
     shape("text", { x: x(value), y: frame.bottom + 18, "text-anchor": "middle" }, svg, text);
   }
-  shape("text", { x: (frame.left + frame.right) / 2, y: frame.bottom + 37, "text-anchor": "middle" }, svg, spec.x.label);
-  shape("text", { transform: `translate(9 ${(frame.top + frame.bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, svg, spec.y.label);
+  shape("text", { x: (frame.left + frame.right) / 2, y: frame.bottom + 37, "text-anchor": "middle" }, svg, axisLabel(spec.x));
+  shape("text", { transform: `translate(9 ${(frame.top + frame.bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, svg, axisLabel(spec.y));
 }
 
 function guides(svg, spec, x, y, frame) {

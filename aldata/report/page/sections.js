@@ -246,13 +246,15 @@ function comparison() {
   const found = DATA.comparison;
   if (!found || !found.curves.length) return;
   const here = section("comparison");
-  here.append(make("p", { class: "quiet" }, `${words(found.curves.length, "experiment")}, compared by ${found.metric}; runs with the same random seed are compared with each other, at equal numbers of calls.`));
+  here.append(make("p", { class: "quiet" }, `${words(found.curves.length, "experiment")}, compared by ${error}: ${found.metric}; runs with the same random seed are compared with each other, at equal numbers of calls.`));
   for (const line of found.sentences) here.append(make("p", { class: "verdict" }, line));
   if (found.warnings.length) here.append(make("pre", { class: "note" }, found.warnings.join("\n")));
-  const strategies = [...new Set(found.curves.map((curve) => curve.strategy))];
+  const all = new Set(found.curves.map((curve) => curve.strategy)), rest = [...all].filter((name) => name !== "random").sort();
+  const strategies = all.has("random") ? ["random", ...rest] : rest;
+  const error = `${found.metric.startsWith("test") ? "force RMSE on the test set" : "force RMSE on the probe"} (${MILLI})`;
   const made = card("Learning curves, one per experiment");
   plot(made, {
-    x: { label: "oracle calls", zero: true }, y: { label: found.metric, log: true },
+    x: { label: "oracle calls", zero: true }, y: { label: error, log: true },
     series: strategies.map((strategy, k) => {
       const points = [], links = [];
       for (const curve of found.curves.filter((one) => one.strategy === strategy)) curve.points.forEach(([calls, value], i) => {
@@ -267,6 +269,6 @@ function comparison() {
     { head: "strategy", cell: (curve) => plain(curve.strategy) },
     { head: "seed", n: true, cell: (curve) => String(curve.seed) },
     { head: "calls", n: true, cell: (curve) => (curve.points.length ? String(curve.points[curve.points.length - 1][0]) : null) },
-    { head: "last", n: true, cell: (curve) => (curve.points.length ? number(curve.points[curve.points.length - 1][1]) : null) },
+    { head: `last error\n${MILLI}`, n: true, cell: (curve) => (curve.points.length ? number(curve.points[curve.points.length - 1][1]) : null) },
   ], found.curves, { tall: found.curves.length > 10 }));
 }
