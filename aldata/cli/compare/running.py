@@ -136,7 +136,7 @@ def _refuse_changes(project: Project) -> None:
     listed = provenance.git(project.root, "ls-files", "--others", "--exclude-standard", *INPUTS)
     if listed:
         raise ProjectError(
-            f"these files are not in git, so no experiment would have them: {', '.join(listed.splitlines())}",
+            "not in git, so no experiment would have them: " + ", ".join(listed.splitlines()),
             where=str(project.root),
             next_step=f'git add {" ".join(INPUTS)} && git commit -m "start of the study"',
         )
