@@ -78,7 +78,8 @@ def studied(given: argparse.Namespace) -> tuple[System, Path]:
         return system, folder
     training = system.training.model_copy(update={"steps": given.steps})
     folder = folder.with_name(f"{folder.name}+steps={given.steps}")
-    return replace(system, training=training), folder
+    title = f"{system.title}, {given.steps} steps"
+    return replace(system, training=training, title=title), folder
 
 
 def compute(given: argparse.Namespace, system: System, folder: Path) -> None:

@@ -147,7 +147,7 @@ def test_an_interruption_leaves_nothing_behind(
     study = started(project, "--seeds", "3", "--jobs", "2", first=first)
     wait_for(lambda: len(begun(project)) == 2)
     study.send_signal(number)
-    text = study.communicate(timeout=120)[0]
+    text = study.communicate(timeout=300)[0]
     assert study.returncode == 130, text
     assert "ending the experiments that run" in text
     assert copies(project) == set()
@@ -167,7 +167,7 @@ def test_a_stage_that_does_not_hear_is_killed_at_the_second_ctrl_c(project: Proj
     time.sleep(3.0)
     assert study.poll() is None, "it waits"
     study.send_signal(signal.SIGINT)
-    study.communicate(timeout=120)
+    study.communicate(timeout=300)
     assert study.returncode == 130
     assert workers_of(project.root) == []
     assert copies(project) == set()
@@ -201,7 +201,7 @@ def test_copies_of_a_killed_study_go_and_those_of_others_stay(project: Project) 
     assert alive.wait(timeout=300) == 0
     assert "study-random-1" in project.ok("dvc", "exp", "list", "--name-only").split()
     study.send_signal(signal.SIGINT)
-    text = study.communicate(timeout=120)[0]
+    text = study.communicate(timeout=300)[0]
     assert "Removed 2 copies of the workspace that a killed study left" in text
     assert "git is on no branch, as a killed experiment can leave it" in text
     assert f"rm -r {COPIES / forsaken.name}\n" in text

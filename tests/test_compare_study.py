@@ -101,6 +101,9 @@ def test_strategies_share_a_fixed_pool_whatever_happens_to_the_study(tmp_path: P
         if "done after" in line:
             break
     assert "At most 25 new calls (24 of a fixed pool of 24 frames, 1 of isolated atoms)" in said
+    deadline = time.monotonic() + 120
+    while not _copies(project) and time.monotonic() < deadline:
+        time.sleep(0.1)  # on a busy machine the next experiment has none yet
     study.send_signal(signal.SIGKILL)
     study.wait()
     study.stdout.close()
