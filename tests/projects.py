@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -101,6 +102,11 @@ class Project:
     def commit(self, message: str = "more") -> None:
         self.ok("git", "add", ".")
         self.ok("git", "commit", "--quiet", "-m", message)
+
+
+def hear_sigint() -> None:
+    """First thing in a child: hear Ctrl-C as in a terminal, though the tests may run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 from ase.build import molecule
-from projects import Project, entry_of, made
+from projects import Project, entry_of, hear_sigint, made
 
 from aldata import params
 from aldata.cli.compare import running
@@ -88,7 +88,7 @@ def begun(project: Project) -> set[Path]:
 
 
 def started(
-    project: Project, *options: str, first: Callable[[], None] | None = None
+    project: Project, *options: str, first: Callable[[], None] = hear_sigint
 ) -> subprocess.Popen[str]:
     command = ["aldata", "compare", "run", "--strategies", "random", *options]
     return subprocess.Popen(
@@ -137,17 +137,17 @@ def ignore_sigint() -> None:
 @pytest.mark.parametrize(
     ("number", "first"),
     [
-        pytest.param(signal.SIGINT, None, id="ctrl-c"),
+        pytest.param(signal.SIGINT, hear_sigint, id="ctrl-c"),
         pytest.param(signal.SIGTERM, ignore_sigint, id="kill, of a shell's background job"),
     ],
 )
 def test_an_interruption_leaves_nothing_behind(
-    project: Project, number: signal.Signals, first: Callable[[], None] | None
+    project: Project, number: signal.Signals, first: Callable[[], None]
 ) -> None:
     study = started(project, "--seeds", "3", "--jobs", "2", first=first)
     wait_for(lambda: len(begun(project)) == 2)
     study.send_signal(number)
-    text = study.communicate(timeout=300)[0]
+    text = study.communicate(timeout=120)[0]
     assert study.returncode == 130, text
     assert "ending the experiments that run" in text
     assert copies(project) == set()
@@ -167,7 +167,7 @@ def test_a_stage_that_does_not_hear_is_killed_at_the_second_ctrl_c(project: Proj
     time.sleep(3.0)
     assert study.poll() is None, "it waits"
     study.send_signal(signal.SIGINT)
-    study.communicate(timeout=300)
+    study.communicate(timeout=120)
     assert study.returncode == 130
     assert workers_of(project.root) == []
     assert copies(project) == set()
@@ -201,7 +201,7 @@ def test_copies_of_a_killed_study_go_and_those_of_others_stay(project: Project) 
     assert alive.wait(timeout=300) == 0
     assert "study-random-1" in project.ok("dvc", "exp", "list", "--name-only").split()
     study.send_signal(signal.SIGINT)
-    text = study.communicate(timeout=300)[0]
+    text = study.communicate(timeout=120)[0]
     assert "Removed 2 copies of the workspace that a killed study left" in text
     assert "git is on no branch, as a killed experiment can leave it" in text
     assert f"rm -r {COPIES / forsaken.name}\n" in text

@@ -20,11 +20,12 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
-from projects import Project, made
+from projects import Project, hear_sigint, made
 
 from aldata import digest
 from aldata.cli.compare import runner as runners
 from aldata.cli.compare.copies import COPIES, claimed
+from aldata.cli.project import BUSY
 from aldata.compare import Planned, planned
 from aldata.ledger import Ledger
 
@@ -87,7 +88,12 @@ def children_of(root: Path) -> list[psutil.Process]:
 def started(project: Project, jobs: int) -> subprocess.Popen[str]:
     command = ["aldata", *STUDY, "--jobs", str(jobs)]
     return subprocess.Popen(
-        command, cwd=project.root, env=project.environment(), stdout=subprocess.PIPE, text=True
+        command,
+        cwd=project.root,
+        env=project.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_sigint,
     )
 
 
@@ -215,7 +221,7 @@ def test_an_experiment_that_dvc_has_no_time_for_is_started_again_for_a_while(
 
 def refused(runner: runners.Runner, item: Planned) -> runners.Running:
     """An experiment that ended because another command held the repository."""
-    text = f"import sys; sys.exit('ERROR: {runners.BUSY}')"
+    text = f"import sys; sys.exit('ERROR: {BUSY[1]}')"
     log = runner.folder / f"{item.name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen([sys.executable, "-c", text], stderr=output)

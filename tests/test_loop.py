@@ -61,6 +61,7 @@ def test_status_while_dvc_is_at_work_says_so(metal: Project) -> None:
         assert re.search(r"g001\s+g000\s+information_gain_diversity\s+\d", text)
         assert metal.status()["busy"] is True
         refused = metal.run("aldata", "advance")
+        assert f"at work here (PID {os.getpid()}): dvc repro" in refused.stderr
         assert "wait until it has ended" in refused.stderr
     finally:
         path.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -95,7 +96,12 @@ class Busy(ProjectError):
 
 
 BUSY = ("it is being blocked by", "Unable to acquire lock")
-"""What DVC says then: it holds files, or the whole repository."""
+"""What DVC says then: another holds files, or the whole repository."""
+
+
+def is_busy(said: str) -> bool:
+    """Whether this is what DVC says when another command is at work."""
+    return any(words in said for words in BUSY)
 
 
 def quiet(arguments: list[str], folder: Path) -> str:
@@ -112,9 +118,10 @@ def quiet(arguments: list[str], folder: Path) -> str:
         check=False,
     )
     said = (done.stderr or done.stdout).strip()
-    if done.returncode != 0 and any(words in said for words in BUSY):
+    if done.returncode != 0 and is_busy(said):
+        holders = "".join(f" {one}" for one in re.findall(r"\(PID \d+\): .*", said))
         raise Busy(
-            "another DVC command is at work here",
+            f"another DVC command is at work here{holders}",
             where=str(folder),
             next_step="wait until it has ended, and try again",
         )

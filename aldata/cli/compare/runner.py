@@ -16,7 +16,7 @@ from typing import IO
 
 from aldata import compare
 from aldata.cli.compare.copies import claimed, cleared, forget
-from aldata.cli.project import environment
+from aldata.cli.project import environment, is_busy
 from aldata.compare import Planned
 from aldata.execution import killed_with_parent
 
@@ -28,9 +28,6 @@ LOOK = 0.5
 
 GRACE = 30.0
 """Seconds that an interrupted experiment has to end by itself, so that DVC takes its copy away."""
-
-BUSY = "Unable to acquire lock"
-"""What DVC says when another command holds the repository: the experiment is started again."""
 
 STARTED = ("Running stage", "Stage '", "is cached")
 """What DVC says once it has the repository copied: only then the next experiment may begin."""
@@ -69,8 +66,8 @@ class Running:
 
     @property
     def was_refused(self) -> bool:
-        """Whether it ended because another command held the repository."""
-        return self.process.returncode != 0 and BUSY in self.text
+        """Whether it ended because another command held the repository: it is started again."""
+        return self.process.returncode != 0 and is_busy(self.text)
 
     def signal(self, number: int) -> None:
         """Send a signal to DVC and to the stage that it runs: a group of processes."""
